@@ -1,0 +1,31 @@
+//! The conformance suite on the store in memory.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use threadkeep_conformance::{Declared, Fixture, async_trait};
+use threadkeep_core::{Capability, Result, Store};
+use threadkeep_memory::MemoryStore;
+
+struct Memory;
+
+#[async_trait]
+impl Fixture for Memory {
+    fn declared(&self) -> Declared {
+        Declared::everything()
+            .without(Capability::Persistent, "it is gone with its last handle")
+            .without(Capability::Durable, "it has no files")
+            .without(Capability::MultiProcess, "other processes cannot reach it")
+            .without(Capability::Backup, "it has no files")
+            .without_tamper("it has no files")
+    }
+
+    async fn open(&self, _workspace: &Path) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(MemoryStore::new()))
+    }
+}
+
+fn main() -> ExitCode {
+    threadkeep_conformance::run(Memory)
+}

@@ -1,0 +1,60 @@
+//! How connections are made: the same for threads and logs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use threadkeep_core::Result;
+
+use crate::SqliteOptions;
+use crate::errors::translate;
+
+/// How long SQLite itself waits for a lock before the caller looks at its deadline again.
+const SQLITE_WAIT: Duration = Duration::from_millis(100);
+
+/// A connection to a file that exists.
+pub(crate) fn plain(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(SQLITE_WAIT)
+        .disable_statement_logging()
+}
+
+/// A connection that looks at a file without changing a byte of it.
+pub(crate) fn probe(path: &Path) -> SqliteConnectOptions {
+    plain(path).read_only(true)
+}
+
+/// A connection that gives an empty file its lasting settings.
+pub(crate) fn create(path: &Path) -> SqliteConnectOptions {
+    plain(path)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+}
+
+/// The one connection that writes.
+pub(crate) fn write(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
+    // After a burst the write-ahead file shrinks to this again.
+    plain(path).synchronous(synchronous).pragma("journal_size_limit", "16777216")
+}
+
+/// A connection that reads and cannot write.
+pub(crate) fn read(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
+    plain(path)
+        .busy_timeout(options.deadline)
+        .pragma("query_only", "on")
+        // A whole page fits, so that SQLite does not wait for rows to be taken.
+        .row_buffer_size(1_024)
+}
+
+/// Opens a connection, naming the file in an error.
+pub(crate) async fn connect(
+    options: &SqliteConnectOptions,
+    path: &Path,
+    operation: &'static str,
+) -> Result<SqliteConnection> {
+    SqliteConnection::connect_with(options).await.map_err(|error| translate(error, path, operation))
+}

@@ -1,0 +1,272 @@
+//! The SQL of a page: a merge of short ranges of one index.
+//!
+//! The texts are put together from fixed parts; every value is bound. A test asks SQLite for the
+//! plan of each shape and accepts neither a scan nor a sort.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use futures_util::TryStreamExt as _;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use threadkeep_core::{
+    Archived, Direction, SortKey, ThreadFilter, ThreadId, ThreadQuery, Timestamp, path,
+};
+
+/// Ranges in one statement; SQLite takes 500.
+const RANGES: usize = 100;
+
+/// What a row of a page holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Columns {
+    /// Id and sort value, from the index alone.
+    Ids,
+    /// Also body and checksum.
+    Rows,
+}
+
+/// Where a page goes on.
+pub(crate) type Position = (Timestamp, ThreadId);
+
+/// A query as SQLite sees it.
+pub(crate) struct Listing<'a> {
+    query: &'a ThreadQuery,
+    columns: Columns,
+    /// The index, without its sort key.
+    index: &'static str,
+    /// The named columns of the index.
+    named: &'static [&'static str],
+    /// The values of those columns, archived and visible, a range each.
+    ranges: Vec<(Vec<String>, bool, bool)>,
+}
+
+enum Value {
+    Text(String),
+    Number(i64),
+    Id(ThreadId),
+}
+
+impl<'a> Listing<'a> {
+    pub(crate) fn new(query: &'a ThreadQuery, columns: Columns) -> Self {
+        let (index, named, values) = narrow(&query.filter);
+        let archived: &[bool] = match query.filter.archived {
+            Archived::Active => &[false],
+            Archived::Archived => &[true],
+            Archived::Any => &[false, true],
+        };
+        let visible: &[bool] = if query.filter.include_empty { &[false, true] } else { &[true] };
+        let mut ranges = Vec::new();
+        for values in values {
+            for &archived in archived {
+                for &visible in visible {
+                    ranges.push((values.clone(), archived, visible));
+                }
+            }
+        }
+        Self { query, columns, index, named, ranges }
+    }
+
+    /// Whether rows of the ranges may still not match the filter.
+    pub(crate) fn needs_filter(filter: &ThreadFilter) -> bool {
+        filter.text.is_some()
+            || (filter.cwds.is_some() && (filter.sources.is_some() || filter.providers.is_some()))
+    }
+
+    /// The next rows after a position, in order. Each is picked as it comes, while SQLite is
+    /// already looking for the one after it.
+    pub(crate) async fn fetch<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        after: Option<Position>,
+        limit: usize,
+        pick: impl Fn(&SqliteRow, ThreadId) -> T,
+    ) -> Result<Vec<(Position, T)>, sqlx::Error> {
+        let mut picked = Vec::new();
+        for ranges in self.ranges.chunks(RANGES) {
+            let (sql, values) = self.statement(ranges, after, limit);
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for value in values {
+                query = match value {
+                    Value::Text(text) => query.bind(text),
+                    Value::Number(number) => query.bind(number),
+                    Value::Id(id) => query.bind(id.as_bytes().to_vec()),
+                };
+            }
+            let mut rows = query.fetch(&mut *connection);
+            while let Some(row) = rows.try_next().await? {
+                let id = crate::row::id(&row, 0)?;
+                let value = Timestamp::from_millis(row.try_get(1)?);
+                picked.push(((value, id), pick(&row, id)));
+            }
+        }
+        if self.ranges.len() > RANGES {
+            picked.sort_by(|(a, _), (b, _)| match self.query.direction {
+                Direction::Ascending => a.cmp(b),
+                Direction::Descending => b.cmp(a),
+            });
+            picked.truncate(limit);
+        }
+        Ok(picked)
+    }
+
+    fn sort_column(&self) -> &'static str {
+        match self.query.sort {
+            SortKey::CreatedAt => "created_at",
+            SortKey::UpdatedAt => "updated_at",
+        }
+    }
+
+    fn statement(
+        &self,
+        ranges: &[(Vec<String>, bool, bool)],
+        after: Option<Position>,
+        limit: usize,
+    ) -> (String, Vec<Value>) {
+        let sort = self.sort_column();
+        let index_sort = match self.query.sort {
+            SortKey::CreatedAt => "created",
+            SortKey::UpdatedAt => "updated",
+        };
+        let columns = match self.columns {
+            Columns::Ids => "",
+            Columns::Rows => ", body, checksum",
+        };
+        let (order, follows) = match self.query.direction {
+            Direction::Ascending => ("ASC", ">"),
+            Direction::Descending => ("DESC", "<"),
+        };
+        let mut sql = String::new();
+        let mut values = Vec::new();
+        for (nth, (named, archived, visible)) in ranges.iter().enumerate() {
+            if nth > 0 {
+                sql.push_str(" UNION ALL ");
+            }
+            let index = self.index;
+            let _ = write!(
+                sql,
+                "SELECT id, {sort}{columns} FROM threads INDEXED BY {index}_{index_sort} \
+                 WHERE archived = ? AND visible = ?"
+            );
+            values.push(Value::Number(i64::from(*archived)));
+            values.push(Value::Number(i64::from(*visible)));
+            for (column, value) in self.named.iter().zip(named) {
+                let _ = write!(sql, " AND {column} = ?");
+                values.push(Value::Text(value.clone()));
+            }
+            if let Some((value, id)) = after {
+                let _ = write!(sql, " AND ({sort}, id) {follows} (?, ?)");
+                values.push(Value::Number(value.as_millis()));
+                values.push(Value::Id(id));
+            }
+            let filter = &self.query.filter;
+            for (column, range) in [("created_at", filter.created), ("updated_at", filter.updated)]
+            {
+                for (bound, compare) in [(range.from, ">="), (range.to, "<=")] {
+                    if let Some(time) = bound {
+                        let _ = write!(sql, " AND {column} {compare} ?");
+                        values.push(Value::Number(time.as_millis()));
+                    }
+                }
+            }
+        }
+        let _ = write!(sql, " ORDER BY {sort} {order}, id {order} LIMIT ?");
+        values.push(Value::Number(i64::try_from(limit).unwrap_or(i64::MAX)));
+        (sql, values)
+    }
+}
+
+type Narrowed = (&'static str, &'static [&'static str], Vec<Vec<String>>);
+
+/// The index that fits what the filter names, its named columns, and their values.
+fn narrow(filter: &ThreadFilter) -> Narrowed {
+    let one = |text: &String| vec![text.clone()];
+    match (&filter.cwds, &filter.sources, &filter.providers) {
+        (Some(cwds), _, _) => {
+            let values =
+                cwds.iter().map(|cwd| vec![path::to_text(Path::new(cwd)).into_owned()]).collect();
+            ("threads_cwd", &["cwd"], values)
+        }
+        (None, Some(sources), Some(providers)) => {
+            let pairs = sources.iter().flat_map(|source| {
+                providers.iter().map(move |provider| vec![source.clone(), provider.clone()])
+            });
+            ("threads_source_provider", &["source", "model_provider"], pairs.collect())
+        }
+        (None, Some(sources), None) => {
+            ("threads_source", &["source"], sources.iter().map(one).collect())
+        }
+        (None, None, Some(providers)) => {
+            ("threads_provider", &["model_provider"], providers.iter().map(one).collect())
+        }
+        (None, None, None) => ("threads", &[], vec![Vec::new()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+    use threadkeep_core::TimeRange;
+
+    use super::*;
+
+    /// Every shape a page can have: order, narrowing, states, from the start or from a cursor, with
+    /// and without ranges of time.
+    fn shapes() -> Vec<(ThreadQuery, Option<Position>)> {
+        let narrowings: [fn(ThreadQuery) -> ThreadQuery; 6] = [
+            |query| query,
+            |query| query.source("cli").source("exec"),
+            |query| query.provider("openai"),
+            |query| query.source("cli").provider("openai").provider("azure"),
+            |query| query.cwd("/a").cwd("/b"),
+            |query| query.cwd("/a").source("cli").text("x"),
+        ];
+        let range = TimeRange { from: Some(Timestamp::MIN), to: Some(Timestamp::MAX) };
+        let mut shapes = Vec::new();
+        for narrow in narrowings {
+            for sort in [SortKey::CreatedAt, SortKey::UpdatedAt] {
+                for direction in [Direction::Ascending, Direction::Descending] {
+                    for base in [ThreadQuery::new(), ThreadQuery::everything()] {
+                        let query = narrow(base).sort(sort).direction(direction);
+                        let after = (Timestamp::MIN, ThreadId::from_bytes([0; 16]));
+                        shapes.push((query.clone(), None));
+                        shapes.push((query.clone(), Some(after)));
+                        shapes.push((query.clone().created(range).updated(range), Some(after)));
+                    }
+                }
+            }
+        }
+        shapes
+    }
+
+    #[tokio::test]
+    async fn every_page_is_a_search_of_an_index_without_a_sort() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for step in threadkeep_migrations::sqlite::THREADS {
+            sqlx::raw_sql(step.sql).execute(&mut connection).await.unwrap();
+        }
+        for columns in [Columns::Ids, Columns::Rows] {
+            for (query, after) in shapes() {
+                let listing = Listing::new(&query, columns);
+                let (sql, _) = listing.statement(&listing.ranges, after, 51);
+                let plan: Vec<String> =
+                    sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+                        .fetch_all(&mut connection)
+                        .await
+                        .unwrap()
+                        .iter()
+                        .map(|row| row.get("detail"))
+                        .collect();
+                let text = plan.join("\n");
+                assert!(!text.contains("SCAN") && !text.contains("TEMP B-TREE"), "{sql}\n{text}");
+                let searches = plan.iter().filter(|step| step.contains("SEARCH threads USING"));
+                assert_eq!(searches.count(), listing.ranges.len(), "{sql}\n{text}");
+                if columns == Columns::Ids && query.filter.created.is_open() {
+                    assert!(text.contains("USING COVERING INDEX"), "{sql}\n{text}");
+                }
+                if after.is_some() {
+                    assert!(text.contains(",id)"), "the id is not part of the seek\n{sql}\n{text}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Benchmarks, printed as ratios against a peer measured in the same run.
+//!
+//! `cargo run --release -p threadkeep-bench -- all` runs them all; see `README.md` beside this
+//! crate for what each measures and for figures.
+
+mod home;
+mod index;
+mod list;
+mod measure;
+mod open;
+mod raw;
+mod rows;
+mod write;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about)]
+struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Index a home, against only reading its bytes and counting lines
+    Index {
+        /// A Codex home; without one, a synthetic one is made
+        #[arg(long)]
+        home: Option<PathBuf>,
+        /// Size of the synthetic home, in MB
+        #[arg(long, default_value_t = 2_000)]
+        megabytes: u64,
+        /// Files of the synthetic home
+        #[arg(long, default_value_t = 10_000)]
+        files: u64,
+    },
+    /// List pages of 50 at 1,000 and at many threads, and against plain SQLite
+    List {
+        /// How many are many
+        #[arg(long, default_value_t = 100_000)]
+        threads: usize,
+    },
+    /// Write one-item batches from 16 tasks, against a pool that reads, changes and writes back
+    Write {
+        /// Writes of each task
+        #[arg(long, default_value_t = 200)]
+        writes: usize,
+    },
+    /// Open a store that is up to date
+    Open {
+        /// Threads in it
+        #[arg(long, default_value_t = 100_000)]
+        threads: usize,
+    },
+    /// Everything, with the defaults
+    All,
+}
+
+fn main() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let index = Bench::Index { home: None, megabytes: 2_000, files: 10_000 };
+    let benches = match Args::parse().bench {
+        Bench::All => vec![
+            index,
+            Bench::List { threads: 100_000 },
+            Bench::Write { writes: 200 },
+            Bench::Open { threads: 100_000 },
+        ],
+        one => vec![one],
+    };
+    for bench in benches {
+        runtime.block_on(async {
+            match bench {
+                Bench::Index { home, megabytes, files } => index::run(home, megabytes, files).await,
+                Bench::List { threads } => list::run(threads).await,
+                Bench::Write { writes } => write::run(writes).await,
+                Bench::Open { threads } => open::run(threads).await,
+                Bench::All => Ok(()),
+            }
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What every command works with: the home, the store, and where to print.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use threadkeep::rollouts::{self, Home, IndexOptions};
+use threadkeep::{Error, ErrorKind, Result, Store};
+
+use crate::args::Global;
+use crate::home;
+use crate::output::{Output, text};
+
+/// What every command works with.
+pub(crate) struct App {
+    global: Global,
+    pub(crate) output: Output,
+    /// Shared with whoever closes the store, also when the command was interrupted.
+    opened: Arc<OnceLock<Arc<dyn Store>>>,
+}
+
+impl App {
+    pub(crate) fn new(global: Global, output: Output) -> Self {
+        Self { global, output, opened: Arc::default() }
+    }
+
+    /// The store, once a command has opened it.
+    pub(crate) fn opened(&self) -> Arc<OnceLock<Arc<dyn Store>>> {
+        Arc::clone(&self.opened)
+    }
+
+    /// The URL of the store.
+    pub(crate) fn store_url(&self) -> Result<String> {
+        match &self.global.store {
+            Some(url) if !url.is_empty() => Ok(url.clone()),
+            _ => home::default_store(),
+        }
+    }
+
+    /// Whether what is written is gone when the program ends.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.global.store.as_deref().is_some_and(|url| url.starts_with("memory:"))
+    }
+
+    /// The Codex home, whether it exists or not.
+    pub(crate) fn home(&self) -> Result<Home> {
+        Ok(Home::new(home::codex_home(self.global.home.clone())?))
+    }
+
+    /// The Codex home, which must be a folder.
+    pub(crate) fn existing_home(&self) -> Result<Home> {
+        let home = self.home()?;
+        let root = home.root();
+        let error = match root.metadata() {
+            Ok(found) if found.is_dir() => return Ok(home),
+            Ok(_) => Error::invalid_input(format!("{} is no folder", root.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, format!("there is no folder {}", root.display()))
+            }
+            Err(error) => {
+                Error::new(ErrorKind::Io, format!("{} cannot be looked into", root.display()))
+                    .with_source(error)
+            }
+        };
+        Err(error.hint("name the Codex home, which holds the folder sessions, with --home"))
+    }
+
+    /// Opens the store as it is.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
+        let url = self.store_url()?;
+        let start = Instant::now();
+        let store = threadkeep::open(&url).await?;
+        self.output.detail(format_args!("opened {url} in {}", text::duration(start.elapsed())));
+        Ok(Arc::clone(self.opened.get_or_init(|| store)))
+    }
+
+    /// Opens the store for reading. A store in memory is filled from the home first, so that every
+    /// command works without any other.
+    pub(crate) async fn open_filled(&mut self) -> Result<Arc<dyn Store>> {
+        if !self.is_in_memory() {
+            return self.open().await;
+        }
+        let home = self.existing_home()?;
+        let store = self.open().await?;
+        let report = rollouts::index(&*store, &home, IndexOptions::new()).await?;
+        self.output.detail(format_args!(
+            "read {} in {}",
+            text::count(report.files_opened, "file"),
+            text::duration(report.elapsed)
+        ));
+        if !report.skipped.is_empty() {
+            let note = format!("{} gave no thread", text::count(report.skipped.len(), "file"));
+            let hint = format!("run `{}` to see which and why", self.command_line("index"));
+            self.output.note(&note, Some(&hint));
+        }
+        Ok(store)
+    }
+
+    /// A command to recommend, with the flags that name the same store and home.
+    pub(crate) fn command_line(&self, command: &str) -> String {
+        let mut line = String::from("threadkeep");
+        // What the environment names, it names for the next command too.
+        let given = |name, value: &str| std::env::var_os(name).is_none_or(|var| var != value);
+        if let Some(store) = self.global.store.as_deref()
+            && given("THREADKEEP_STORE", store)
+        {
+            line.push_str(" --store ");
+            line.push_str(&quoted(store));
+        }
+        if let Some(home) = self.global.home.as_deref().and_then(Path::to_str)
+            && given("CODEX_HOME", home)
+        {
+            line.push_str(" --home ");
+            line.push_str(&quoted(home));
+        }
+        line.push(' ');
+        line.push_str(command);
+        line
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-:=@%+,~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(quoted("sqlite:/a/b.db"), "sqlite:/a/b.db");
+        assert_eq!(quoted("/it's here"), r"'/it'\''s here'");
+        assert_eq!(quoted(""), "''");
+    }
+}

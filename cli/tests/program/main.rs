@@ -1,0 +1,12 @@
+//! The program as its users run it: every command, every exit code, on both kinds of store.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bad_input;
+mod changes;
+mod interrupt;
+mod listing;
+mod logs;
+mod output;
+mod reading;
+mod stores;
+mod support;

@@ -1,0 +1,93 @@
+//! What a backend author tells the suite.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
+
+/// How the suite gets at a backend.
+#[async_trait]
+pub trait Fixture: Send + Sync + 'static {
+    /// What the backend can do, and why not where it cannot.
+    fn declared(&self) -> Declared;
+
+    /// Opens a store in this folder, which exists and belongs to the suite alone.
+    ///
+    /// A persistent backend that is given the same folder again, also while the first handle is
+    /// open, gives another handle onto the same data. The folder of a
+    /// [`backup`](Store::backup) is opened in the same way.
+    async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>>;
+
+    /// Damages what is stored of this thread's row, so that it is no longer what was written. No
+    /// handle is open meanwhile. A fixture that cannot do so says so in [`Self::declared`].
+    async fn tamper(&self, workspace: &Path, id: ThreadId) -> Result<()> {
+        let _ = (workspace, id);
+        Err(Error::new(ErrorKind::Unsupported, "the fixture has no way to damage a row")
+            .hint("implement tamper, or declare why not with without_tamper"))
+    }
+}
+
+/// What a backend and its fixture can do. What is missing is missing for a reason.
+///
+/// ```
+/// use threadkeep_conformance::Declared;
+/// use threadkeep_core::Capability;
+///
+/// let declared = Declared::everything().without(Capability::Backup, "the server has its own");
+/// # let _ = declared;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    missing: BTreeMap<Need, String>,
+}
+
+/// What a case may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// A capability of the backend.
+    Backend(Capability),
+    /// A fixture that can damage a row.
+    Tamper,
+}
+
+impl Declared {
+    /// Every capability, and rows can be damaged.
+    pub fn everything() -> Self {
+        Self::default()
+    }
+
+    /// The backend cannot do this.
+    #[must_use]
+    pub fn without(mut self, capability: Capability, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Backend(capability), reason.into());
+        self
+    }
+
+    /// The fixture cannot damage a row.
+    #[must_use]
+    pub fn without_tamper(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Tamper, reason.into());
+        self
+    }
+
+    pub(crate) fn has(&self, capability: Capability) -> bool {
+        self.why_not(Need::Backend(capability)).is_none()
+    }
+
+    /// Why this is missing; `None` where it is there.
+    pub(crate) fn why_not(&self, need: Need) -> Option<&str> {
+        self.missing.get(&need).map(String::as_str)
+    }
+}
+
+impl Need {
+    /// Its name in reports.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backend(capability) => capability.as_str(),
+            Self::Tamper => "tamper",
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What every case is given: a folder of its own and a way to open the backend there.
+
+use std::fmt;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use threadkeep_core::{Capability, Result, Store, ThreadId};
+use tokio::runtime::Builder;
+
+use crate::Fixture;
+use crate::fixture::Declared;
+
+/// A backend and a folder to open it in. The folder goes with the value.
+pub(crate) struct Lab {
+    fixture: Arc<dyn Fixture>,
+    folder: TempDir,
+}
+
+/// How a case ended.
+pub(crate) type Verdict<T = ()> = Result<T, Failure>;
+
+/// Why a case failed, where it was not an assertion.
+pub(crate) struct Failure(String);
+
+impl Lab {
+    pub(crate) fn new(fixture: Arc<dyn Fixture>) -> Verdict<Self> {
+        let folder = tempfile::Builder::new().prefix("threadkeep-").tempdir()?;
+        std::fs::create_dir(folder.path().join("store"))?;
+        Ok(Self { fixture, folder })
+    }
+
+    /// A handle onto the store.
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
+        self.fixture.open(&self.workspace()).await
+    }
+
+    /// Another handle onto the same data, or the same handle where nothing would be left.
+    pub(crate) async fn reopen(&self, store: Arc<dyn Store>) -> Result<Arc<dyn Store>> {
+        if !self.declares(Capability::Persistent) {
+            return Ok(store);
+        }
+        store.close().await?;
+        drop(store);
+        self.open().await
+    }
+
+    /// A store in another folder of the lab.
+    pub(crate) async fn open_at(&self, folder: &Path) -> Result<Arc<dyn Store>> {
+        self.fixture.open(folder).await
+    }
+
+    /// A path in the lab that nothing is at.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) async fn tamper(&self, id: ThreadId) -> Result<()> {
+        self.fixture.tamper(&self.workspace(), id).await
+    }
+
+    pub(crate) fn declares(&self, capability: Capability) -> bool {
+        self.declared().has(capability)
+    }
+
+    pub(crate) fn declared(&self) -> Declared {
+        self.fixture.declared()
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+}
+
+/// Runs a case to its end, or until patience ends, on a runtime of its own: backends may spawn
+/// tasks, block a thread, and use timers.
+pub(crate) fn run_within(
+    patience: Duration,
+    case: impl Future<Output = Verdict> + Send + 'static,
+) -> Verdict {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // On a task of its own, a case that blocks its thread does not block the clock.
+    let task = runtime.spawn(case);
+    let ended = runtime.block_on(async { tokio::time::timeout(patience, task).await });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(error)) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => Err(Failure::new(error.to_string())),
+        },
+        Err(_) => Err(Failure::new(format!("still running after {} s", patience.as_secs()))),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// The place of the `?`, the error with everything it knows.
+impl From<threadkeep_core::Error> for Failure {
+    #[track_caller]
+    fn from(error: threadkeep_core::Error) -> Self {
+        Self(format!("{}: {error}\n{error:?}", Location::caller()))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    #[track_caller]
+    fn from(error: std::io::Error) -> Self {
+        Self(format!("{}: {error}", Location::caller()))
+    }
+}

@@ -1,0 +1,259 @@
+//! Runs a sequence on the backend and on the model, and finds the first answer that differs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use threadkeep_core::{
+    Applied, Capability, Change, Cursor, DynamicToolStore, ErrorKind, LogEntry, LogFilter,
+    LogQuery, LogStore, LogStoreExt, Store, ThreadId, ThreadMetadata, ThreadQuery, ThreadStore,
+};
+
+use super::ask::{Position, position};
+use super::generate::IDS;
+use super::ops::{self, Expectation, Op, Probe, Script, Step, Wanted};
+use super::store::{Model, spelled};
+use crate::lab::{Failure, Lab, Verdict};
+
+/// Runs the sequence; the error names the step and both answers.
+pub(crate) async fn run(lab: &Lab, script: &Script) -> Verdict {
+    let store = lab.open().await?;
+    let mut run = Run { lab, store, model: Model::default(), reader: None };
+    for (number, step) in (1..).zip(&script.0) {
+        run.step(step)
+            .await
+            .map_err(|failure| Failure::new(format!("step {number}, {failure}")))?;
+    }
+    run.end().await.map_err(|failure| Failure::new(format!("at the end, {failure}")))
+}
+
+struct Run<'a> {
+    lab: &'a Lab,
+    store: Arc<dyn Store>,
+    model: Model,
+    /// A listing that is read one page a step, whatever is written in between.
+    reader: Option<Reader>,
+}
+
+struct Reader {
+    query: ThreadQuery,
+    last: Option<Position>,
+}
+
+/// Fails where two answers differ.
+fn same<T: PartialEq + Debug>(what: &str, backend: &T, model: &T) -> Verdict {
+    if backend == model {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{what}:\n  the backend answers {backend:?}\n  the model answers   {model:?}"
+    )))
+}
+
+impl Run<'_> {
+    async fn step(&mut self, step: &Step) -> Verdict {
+        self.perform(&step.op).await?;
+        self.look().await?;
+        for probe in &step.probes {
+            self.probe(probe).await?;
+        }
+        self.read_on().await
+    }
+
+    async fn perform(&mut self, op: &Op) -> Verdict {
+        match op {
+            Op::Write(name, changes) => self.write(*name, changes).await,
+            Op::Append(entries) => self.append(entries).await,
+            Op::DeleteLogsBefore(time) => {
+                let deleted = self.store.delete_logs_before(*time).await?;
+                let before = self.model.logs.len();
+                self.model.logs.retain(|row| row.entry.time >= *time);
+                same("deleted logs", &deleted, &((before - self.model.logs.len()) as u64))
+            }
+            Op::Maintain => self.settle().await,
+            Op::Flush => Ok(self.store.flush().await?),
+            Op::Reopen { close } => self.reopen(*close).await,
+        }
+    }
+
+    async fn write(&mut self, name: Option<u8>, changes: &[(Wanted, Expectation)]) -> Verdict {
+        let batch = ops::batch(name, changes, |change| self.model.revision(change));
+        let deletes =
+            batch.changes().iter().any(|(change, _)| matches!(change, Change::Delete { .. }));
+        let expected = self.model.write(&batch);
+        let answer = self.store.write(batch).await;
+        if let Err(error) = &answer {
+            same("what the error says was written", &error.outcome(), &Applied::NotApplied)?;
+        }
+        same("write", &answer.map_err(|error| error.kind()), &expected)?;
+        if deletes {
+            // Logs of deleted threads may go a little later.
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, entries: &[LogEntry]) -> Verdict {
+        let before = self.store.max_log_id(LogFilter::new()).await?;
+        let ids = self.store.append(entries.to_vec()).await?;
+        let query = LogQuery::new(LogFilter::new().after_id(before))
+            .direction(threadkeep_core::Direction::Ascending);
+        let stored = self.store.query(query).await?.items;
+        let greatest = self.model.greatest_log_id();
+        if stored.first().is_some_and(|row| row.id <= greatest) {
+            return Err(Failure::new(format!("append: {greatest} was given out before")));
+        }
+        if !stored.is_sorted_by(|a, b| a.id < b.id) {
+            return Err(Failure::new("append: the numbers do not grow"));
+        }
+        let found: Vec<_> = stored.iter().map(|row| row.entry.clone()).collect();
+        same("appended entries", &found, &entries.to_vec())?;
+        let ends = stored.first().zip(stored.last()).map(|(first, last)| (first.id, last.id));
+        same("numbers given out", &ids.map(|ids| (ids.first, ids.last)), &ends)?;
+        self.model.append(stored);
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Verdict {
+        for _ in 0..1_000 {
+            if self.store.maintain(Duration::from_secs(1)).await?.done {
+                return Ok(());
+            }
+        }
+        Err(Failure::new("maintain: there is always something left to do"))
+    }
+
+    async fn reopen(&mut self, close: bool) -> Verdict {
+        let shared = self.lab.declares(Capability::MultiProcess);
+        if !self.lab.declares(Capability::Persistent) {
+            return Ok(());
+        }
+        if close || !shared {
+            self.store.close().await?;
+        }
+        self.store = self.lab.open().await?;
+        Ok(())
+    }
+
+    /// What is asked after every step.
+    async fn look(&self) -> Verdict {
+        let mut ids = IDS.to_vec();
+        ids.push(ThreadId::from_bytes([0; 16]));
+        ids.push(IDS[0]);
+        let rows = self.store.threads(ids.clone()).await?;
+        let expected: Vec<_> = ids
+            .iter()
+            .map(|id| self.model.thread(*id).and_then(|known| known.row.clone()))
+            .collect();
+        let text = |rows: &[Option<ThreadMetadata>]| -> Vec<_> {
+            rows.iter().map(|row| row.as_ref().map(spelled)).collect()
+        };
+        same("threads", &text(&rows), &text(&expected))?;
+        for id in IDS {
+            let expected = self.model.thread(id).and_then(|known| known.tools.clone());
+            same("dynamic tools", &self.store.dynamic_tools(id).await?, &expected)?;
+        }
+        let stats = self.store.stats().await?;
+        let count = |wanted: &dyn Fn(&super::store::Known) -> bool| {
+            self.model.threads.iter().filter(|known| wanted(known)).count() as u64
+        };
+        same("threads counted", &stats.threads, &count(&|known| known.row.is_some()))?;
+        let archived =
+            count(&|known| known.row.as_ref().is_some_and(|row| row.archived_at.is_some()));
+        same("archived threads counted", &stats.archived, &archived)?;
+        let with_tools = count(&|known| known.tools.is_some());
+        same("threads with tools counted", &stats.threads_with_tools, &with_tools)?;
+        let tombstones = count(&|known| known.deleted_at.is_some());
+        same("tombstones counted", &stats.tombstones, &tombstones)?;
+        same("log entries counted", &stats.log_entries, &(self.model.logs.len() as u64))
+    }
+
+    async fn probe(&mut self, probe: &Probe) -> Verdict {
+        match probe {
+            Probe::List(query) => {
+                self.list(query).await?;
+                self.reader.get_or_insert(Reader { query: query.clone(), last: None });
+                Ok(())
+            }
+            Probe::Checkpoints { prefix, after, limit } => {
+                let found = self.store.checkpoints(prefix.clone(), after.clone(), *limit).await?;
+                let expected = self.model.checkpoints(prefix, after.as_deref(), *limit);
+                same(&format!("{probe:?}"), &found, &expected)
+            }
+            Probe::Logs(query) => {
+                let page = self.store.query(query.clone()).await?;
+                let expected = self.model.logs(query);
+                same(&format!("{probe:?}"), &(page.items, page.more), &expected)
+            }
+            Probe::MaxLogId(filter) => {
+                let found = self.store.max_log_id(filter.clone()).await?;
+                same(&format!("{probe:?}"), &found, &self.model.max_log_id(filter))
+            }
+        }
+    }
+
+    /// All pages of a listing, rows and ids.
+    async fn list(&self, query: &ThreadQuery) -> Verdict {
+        let expected = self.model.list(query, None);
+        let mut after: Option<Cursor> = None;
+        let mut rest = expected.as_slice();
+        loop {
+            let (page, left) = rest.split_at(query.limit.min(rest.len()));
+            let asked = query.clone().after(after);
+            after = self.page(&asked, page, !left.is_empty()).await?;
+            rest = left;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One page of a listing, rows and ids; answers where the next begins.
+    async fn page(
+        &self,
+        query: &ThreadQuery,
+        expected: &[&ThreadMetadata],
+        more: bool,
+    ) -> Verdict<Option<Cursor>> {
+        let what = format!("{query:?}");
+        let page = self.store.list(query.clone()).await?;
+        let rows: Vec<_> = page.items.iter().map(spelled).collect();
+        let expected_rows: Vec<_> = expected.iter().map(|row| spelled(row)).collect();
+        same(&what, &rows, &expected_rows)?;
+        same(&format!("a next page of {what}"), &page.next.is_some(), &more)?;
+        same(&format!("rows skipped by {what}"), &page.skipped, &Vec::new())?;
+
+        let ids = self.store.list_ids(query.clone()).await?;
+        let expected_ids: Vec<_> = expected.iter().map(|row| row.id).collect();
+        same(&format!("ids of {what}"), &ids.items, &expected_ids)?;
+        same(&format!("next page of ids of {what}"), &ids.next, &page.next)?;
+        Ok(page.next.map(|cursor| cursor.to_string().parse()).transpose()?)
+    }
+
+    /// The next page of the listing that is read slowly.
+    async fn read_on(&mut self) -> Verdict {
+        let Some(Reader { mut query, last }) = self.reader.take() else {
+            return Ok(());
+        };
+        let expected = self.model.list(&query, last);
+        let size = query.limit.min(expected.len());
+        let last = size.checked_sub(1).map(|at| position(&query, expected[at]));
+        query.after = self.page(&query, &expected[..size], size < expected.len()).await?;
+        if query.after.is_some() {
+            self.reader = Some(Reader { query, last });
+        }
+        Ok(())
+    }
+
+    async fn end(mut self) -> Verdict {
+        self.reopen(true).await?;
+        self.look().await?;
+        self.list(&ThreadQuery::everything()).await?;
+        let report = self.store.check().await?;
+        same("problems found by check", &report.problems, &Vec::new())?;
+        same("damage found by check", &report.damaged, &Vec::new())?;
+        self.store.close().await?;
+        let closed = self.store.flush().await.map_err(|error| error.kind());
+        same("flush after closing", &closed, &Err(ErrorKind::Closed))
+    }
+}

@@ -1,0 +1,13 @@
+//! Stored formats of threadkeep's backends: their steps, their versions, and the lock around
+//! creating and upgrading a store.
+//!
+//! Steps are numbered by date and time and their numbers are never used again. A store says which
+//! format it has, and the oldest format whose readers and writers still understand it; what a
+//! version of this library may do with it follows from that alone, by [`plan`].
+
+mod lock;
+mod plan;
+pub mod sqlite;
+
+pub use lock::UpgradeLock;
+pub use plan::{Meta, Migration, Plan, plan};

@@ -1,0 +1,97 @@
+//! What may be done with a store of some format.
+
+use threadkeep_core::{Error, ErrorKind, Result};
+
+/// One step of a stored format.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number: date and time, `YYYYMMDDhhmmss`.
+    pub version: u64,
+    /// What it does, in the database's language.
+    pub sql: &'static str,
+    /// The oldest format whose readers understand a store after this step.
+    pub min_reader: u64,
+    /// The oldest format whose writers may write to a store after this step.
+    pub min_writer: u64,
+}
+
+/// What a store says of its format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The number of the last step.
+    pub schema: u64,
+    /// The oldest format whose readers understand it.
+    pub min_reader: u64,
+    /// The oldest format whose writers may write to it.
+    pub min_writer: u64,
+}
+
+/// What is to be done on opening.
+#[derive(Clone, Copy, Debug)]
+pub enum Plan {
+    /// Nothing: read and write.
+    Ready,
+    /// Nothing: a newer version wrote it, and allows reading only.
+    ReadOnly,
+    /// These steps, in order, in one transaction.
+    Upgrade(&'static [Migration]),
+}
+
+/// Decides what to do with a store, given all steps this version knows, in order; `None` is a
+/// store still empty.
+///
+/// # Errors
+///
+/// [`SchemaTooNew`](ErrorKind::SchemaTooNew) where this version cannot read it.
+pub fn plan(found: Option<Meta>, known: &'static [Migration]) -> Result<Plan> {
+    let newest = known.last().map_or(0, |step| step.version);
+    let Some(meta) = found else {
+        return Ok(Plan::Upgrade(known));
+    };
+    if meta.min_reader > newest {
+        return Err(Error::new(
+            ErrorKind::SchemaTooNew,
+            format!(
+                "the store has format {}, which needs a reader of {} or newer; this one is {newest}",
+                meta.schema, meta.min_reader
+            ),
+        )
+        .hint("use the version of threadkeep that wrote it, or a newer one"));
+    }
+    if meta.min_writer > newest {
+        return Ok(Plan::ReadOnly);
+    }
+    let pending = known.partition_point(|step| step.version <= meta.schema);
+    Ok(if pending == known.len() { Plan::Ready } else { Plan::Upgrade(&known[pending..]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: &[Migration] = &[
+        Migration { version: 10, sql: "", min_reader: 10, min_writer: 10 },
+        Migration { version: 20, sql: "", min_reader: 10, min_writer: 20 },
+    ];
+
+    fn meta(schema: u64, min_reader: u64, min_writer: u64) -> Option<Meta> {
+        Some(Meta { schema, min_reader, min_writer })
+    }
+
+    #[test]
+    fn pending_steps_follow_the_stored_format() {
+        for (found, steps) in [(None, 2), (meta(10, 10, 10), 1)] {
+            let planned = plan(found, STEPS).unwrap();
+            assert!(matches!(planned, Plan::Upgrade(pending) if pending.len() == steps));
+        }
+        assert!(matches!(plan(meta(20, 10, 20), STEPS).unwrap(), Plan::Ready));
+    }
+
+    #[test]
+    fn newer_stores_are_opened_as_far_as_they_allow() {
+        assert!(matches!(plan(meta(30, 20, 20), STEPS).unwrap(), Plan::Ready));
+        assert!(matches!(plan(meta(30, 20, 30), STEPS).unwrap(), Plan::ReadOnly));
+        let error = plan(meta(30, 30, 30), STEPS).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SchemaTooNew);
+    }
+}

@@ -1,0 +1,57 @@
+//! Counting what is read, and stopping it.
+
+use std::fs::File;
+use std::io::{Error, Read, Result, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Shared by everything that reads for one run.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    bytes: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Meter {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Lets every read from now on fail.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// A file whose bytes are counted as they are read.
+pub(crate) struct Metered {
+    file: File,
+    meter: Arc<Meter>,
+}
+
+impl Metered {
+    pub(crate) fn open(path: &std::path::Path, meter: &Arc<Meter>) -> Result<Self> {
+        Ok(Self { file: File::open(path)?, meter: Arc::clone(meter) })
+    }
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if self.meter.is_stopped() {
+            return Err(Error::other("the run was stopped"));
+        }
+        let bytes = self.file.read(buffer)?;
+        self.meter.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        self.file.seek(to)
+    }
+}
