@@ -6,9 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use threadkeep_core::{
     Archived, Direction, SortKey, ThreadFilter, ThreadId, ThreadQuery, Timestamp, path,
 };
@@ -38,6 +36,52 @@ pub(crate) struct Listing<'a> {
     named: &'static [&'static str],
     /// The values of those columns, archived and visible, a range each.
     ranges: Vec<(Vec<String>, bool, bool)>,
+}
+
+/// One row of a page as SQLite hands it over.
+pub(crate) struct Line<'a> {
+    pub(crate) id: ThreadId,
+    value: Timestamp,
+    /// Zero and empty where only ids are listed.
+    pub(crate) checksum: i64,
+    pub(crate) body: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Result<Self, sqlx::Error> {
+        let wrong = || sqlx::Error::Decode("a row of a page is not readable".into());
+        let mut parts = line.splitn(4, ' ');
+        let id = parts.next().and_then(|id| id.parse().ok()).ok_or_else(wrong)?;
+        let value = parts.next().and_then(|value| value.parse().ok()).ok_or_else(wrong)?;
+        let checksum = parts.next().map_or(Some(0), |sum| sum.parse().ok()).ok_or_else(wrong)?;
+        let value = Timestamp::from_millis(value);
+        Ok(Self { id, value, checksum, body: parts.next().unwrap_or_default() })
+    }
+}
+
+/// The lines of a text. JSON has no line ends of its own, but a damaged body may: what does not
+/// begin like a line belongs to the one before.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let begins = |rest: &str| {
+        rest.as_bytes().split_at_checked(32).is_some_and(|(id, after)| {
+            id.iter().all(u8::is_ascii_hexdigit) && after.first() == Some(&b' ')
+        })
+    };
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut ends = rest.match_indices('\n').map(|(at, _)| at);
+        let end = ends.find(|&at| begins(&rest[at + 1..]));
+        let (line, after) = end.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
+        rest = after;
+        Some(line)
+    })
+}
+
+fn is_too_big(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("18"))
 }
 
 enum Value {
@@ -72,19 +116,54 @@ impl<'a> Listing<'a> {
             || (filter.cwds.is_some() && (filter.sources.is_some() || filter.providers.is_some()))
     }
 
-    /// The next rows after a position, in order. Each is picked as it comes, while SQLite is
-    /// already looking for the one after it.
+    /// The next rows after a position, in order, and whether the listing ends with them.
     pub(crate) async fn fetch<T>(
         &self,
         connection: &mut SqliteConnection,
         after: Option<Position>,
+        mut limit: usize,
+        pick: impl Fn(&Line<'_>) -> T,
+    ) -> Result<(Vec<(Position, T)>, bool), sqlx::Error> {
+        loop {
+            match self.lines(connection, after, limit).await {
+                Ok(text) => {
+                    let mut rows = Vec::new();
+                    for line in text.iter().flat_map(|text| lines(text)) {
+                        let line = Line::parse(line)?;
+                        rows.push(((line.value, line.id), pick(&line)));
+                    }
+                    rows.sort_by(|(a, _), (b, _)| match self.query.direction {
+                        Direction::Ascending => a.cmp(b),
+                        Direction::Descending => b.cmp(a),
+                    });
+                    rows.truncate(limit);
+                    let ended = rows.len() < limit;
+                    return Ok((rows, ended));
+                }
+                // Rows near the limits of their size do not fit one value together.
+                Err(error) if is_too_big(&error) && limit > 1 => limit /= 2,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The rows of each statement as one text. Taking it across to SQLite's thread and back once
+    /// costs less than a row each.
+    async fn lines(
+        &self,
+        connection: &mut SqliteConnection,
+        after: Option<Position>,
         limit: usize,
-        pick: impl Fn(&SqliteRow, ThreadId) -> T,
-    ) -> Result<Vec<(Position, T)>, sqlx::Error> {
-        let mut picked = Vec::new();
+    ) -> Result<Vec<String>, sqlx::Error> {
+        let mut texts = Vec::new();
+        let line = match self.columns {
+            Columns::Ids => "concat_ws(' ', hex(id), sort)",
+            Columns::Rows => "concat_ws(' ', hex(id), sort, checksum, body)",
+        };
         for ranges in self.ranges.chunks(RANGES) {
-            let (sql, values) = self.statement(ranges, after, limit);
-            let mut query = sqlx::query(AssertSqlSafe(sql));
+            let (page, values) = self.statement(ranges, after, limit);
+            let sql = format!("SELECT group_concat({line}, char(10)) FROM ({page})");
+            let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
             for value in values {
                 query = match value {
                     Value::Text(text) => query.bind(text),
@@ -92,21 +171,10 @@ impl<'a> Listing<'a> {
                     Value::Id(id) => query.bind(id.as_bytes().to_vec()),
                 };
             }
-            let mut rows = query.fetch(&mut *connection);
-            while let Some(row) = rows.try_next().await? {
-                let id = crate::row::id(&row, 0)?;
-                let value = Timestamp::from_millis(row.try_get(1)?);
-                picked.push(((value, id), pick(&row, id)));
-            }
+            let text: Option<String> = query.fetch_one(&mut *connection).await?;
+            texts.extend(text);
         }
-        if self.ranges.len() > RANGES {
-            picked.sort_by(|(a, _), (b, _)| match self.query.direction {
-                Direction::Ascending => a.cmp(b),
-                Direction::Descending => b.cmp(a),
-            });
-            picked.truncate(limit);
-        }
-        Ok(picked)
+        Ok(texts)
     }
 
     fn sort_column(&self) -> &'static str {
@@ -144,7 +212,7 @@ impl<'a> Listing<'a> {
             let index = self.index;
             let _ = write!(
                 sql,
-                "SELECT id, {sort}{columns} FROM threads INDEXED BY {index}_{index_sort} \
+                "SELECT id, {sort} AS sort{columns} FROM threads INDEXED BY {index}_{index_sort} \
                  WHERE archived = ? AND visible = ?"
             );
             values.push(Value::Number(i64::from(*archived)));
@@ -169,7 +237,8 @@ impl<'a> Listing<'a> {
                 }
             }
         }
-        let _ = write!(sql, " ORDER BY {sort} {order}, id {order} LIMIT ?");
+        // With a bare parameter as its limit, SQLite plans the statement anew for each value bound.
+        let _ = write!(sql, " ORDER BY sort {order}, id {order} LIMIT +?");
         values.push(Value::Number(i64::try_from(limit).unwrap_or(i64::MAX)));
         (sql, values)
     }
@@ -204,7 +273,7 @@ fn narrow(filter: &ThreadFilter) -> Narrowed {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection as _;
+    use sqlx::{Connection as _, Row as _};
     use threadkeep_core::TimeRange;
 
     use super::*;
@@ -268,5 +337,21 @@ mod tests {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod line_tests {
+    use super::*;
+
+    #[test]
+    fn a_line_end_inside_a_damaged_body_parts_no_rows() {
+        let id = "0123456789abcdef0123456789ABCDEF";
+        let text = format!("{id} 5 -7 {{\"a\n b\"}}\n{id} 6 8 {{}}");
+        let parsed: Vec<_> = lines(&text).map(|line| Line::parse(line).unwrap()).collect();
+        assert_eq!(parsed.len(), 2);
+        assert_eq!((parsed[0].checksum, parsed[0].body), (-7, "{\"a\n b\"}"));
+        assert_eq!((parsed[1].value.as_millis(), parsed[1].body), (6, "{}"));
+        assert_eq!(lines("").count(), 0);
     }
 }

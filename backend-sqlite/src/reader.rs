@@ -8,7 +8,7 @@ use threadkeep_core::{
 };
 
 use crate::errors::translate;
-use crate::listing::{Columns, Listing};
+use crate::listing::{Columns, Line, Listing};
 use crate::row;
 use crate::threads::ThreadFile;
 
@@ -45,8 +45,8 @@ impl ThreadFile {
 
     pub(crate) async fn read_page(&self, query: &ThreadQuery) -> Result<Page<ThreadMetadata>> {
         let filtered = Listing::needs_filter(&query.filter);
-        self.page(query, Columns::Rows, |row, id| {
-            let metadata = row::decode(row, id, 2, 3)?;
+        self.page(query, Columns::Rows, |line| {
+            let metadata = row::verified(line.id, line.body, line.checksum)?;
             Ok((!filtered || query.filter.matches(&metadata)).then_some(metadata))
         })
         .await
@@ -58,7 +58,7 @@ impl ThreadFile {
             let items = page.items.into_iter().map(|row| row.id).collect();
             return Ok(Page { items, next: page.next, skipped: page.skipped });
         }
-        self.page(query, Columns::Ids, |_, id| Ok(Some(id))).await
+        self.page(query, Columns::Ids, |line| Ok(Some(line.id))).await
     }
 
     /// Fills a page from rows; `pick` decodes one and leaves out what does not match.
@@ -66,7 +66,7 @@ impl ThreadFile {
         &self,
         query: &ThreadQuery,
         columns: Columns,
-        pick: impl Fn(&SqliteRow, ThreadId) -> Result<Option<T>, Skipped>,
+        pick: impl Fn(&Line<'_>) -> Result<Option<T>, Skipped>,
     ) -> Result<Page<T>> {
         query.validate()?;
         let failed = |error| self.failed(error, "list");
@@ -85,11 +85,10 @@ impl ThreadFile {
             let missing = query.limit + 1 - page.items.len();
             let wanted =
                 if Listing::needs_filter(&query.filter) { missing.max(FILTERED) } else { missing };
-            let rows = listing
+            let (rows, ended) = listing
                 .fetch(&mut reader.connection, position, wanted, &pick)
                 .await
                 .map_err(failed)?;
-            let ended = rows.len() < wanted;
             for (at, picked) in rows {
                 position = Some(at);
                 match picked {
@@ -125,11 +124,11 @@ impl ThreadFile {
         // Texts are compared byte by byte here, so a prefix is a range.
         let query = match after {
             Some(after) if after >= prefix => sqlx::query(
-                "SELECT key, value, revision FROM checkpoints WHERE key > ?1 ORDER BY key LIMIT ?2",
+                "SELECT key, value, revision FROM checkpoints WHERE key > ?1 ORDER BY key LIMIT +?2",
             )
             .bind(after),
             _ => sqlx::query(
-                "SELECT key, value, revision FROM checkpoints WHERE key >= ?1 ORDER BY key LIMIT ?2",
+                "SELECT key, value, revision FROM checkpoints WHERE key >= ?1 ORDER BY key LIMIT +?2",
             )
             .bind(prefix),
         };

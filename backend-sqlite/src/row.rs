@@ -28,10 +28,16 @@ pub(crate) fn decode(
 ) -> Result<ThreadMetadata, Skipped> {
     let skipped = |reason: String| Skipped { id, reason };
     let text: &str = row.try_get(body).map_err(|error| skipped(error.to_string()))?;
-    let metadata: ThreadMetadata =
-        serde_json::from_str(text).map_err(|error| skipped(format!("not readable: {error}")))?;
     let stored: i64 = row.try_get(checksum).map_err(|error| skipped(error.to_string()))?;
-    if metadata.id != id || signed(metadata.checksum()) != stored {
+    verified(id, text, stored)
+}
+
+/// The metadata in a body, if it is what was written.
+pub(crate) fn verified(id: ThreadId, body: &str, checksum: i64) -> Result<ThreadMetadata, Skipped> {
+    let skipped = |reason: String| Skipped { id, reason };
+    let metadata: ThreadMetadata =
+        serde_json::from_str(body).map_err(|error| skipped(format!("not readable: {error}")))?;
+    if metadata.id != id || signed(metadata.checksum()) != checksum {
         return Err(skipped("its checksum does not match".into()));
     }
     Ok(metadata)

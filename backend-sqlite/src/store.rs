@@ -1,17 +1,20 @@
 //! Storing what a transaction changed.
 //!
-//! Rows and checkpoints are handed over as one JSON array for each kind of statement, so that a
-//! transaction is a constant number of statements however many threads it touches. SQLite ends a
-//! text at U+0000 when it takes it out of JSON, so those few rows are stored one by one.
+//! Many rows go into one statement, so that a transaction is few of them: each is a way to SQLite's
+//! thread and back.
 
-use serde_json::{Value, json};
-use sqlx::{SqliteConnection, query};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query};
 use threadkeep_core::{
     Changed, ChangedThread, Checkpoint, Slot, ThreadId, ThreadMetadata, ToolsChange, path, tools,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::reader::hex_array;
 use crate::row::signed;
+
+/// Rows in one statement. The texts differ by their number of rows, and so few of them all stay
+/// prepared.
+const ROWS: usize = 16;
 
 /// Stores what changed.
 pub(crate) async fn changed(
@@ -19,129 +22,137 @@ pub(crate) async fn changed(
     changed: Changed,
 ) -> Result<(), sqlx::Error> {
     let mut rows = Rows::default();
-    for thread in changed.threads {
-        rows.add(&thread)?;
-        beside_row(connection, thread).await?;
+    for thread in &changed.threads {
+        rows.add(thread)?;
     }
     rows.store(connection).await?;
+    for thread in changed.threads {
+        beside_row(connection, thread).await?;
+    }
     checkpoints(connection, changed.checkpoints).await
 }
 
-const INSERT: &str = "INSERT INTO threads (id, created_at, updated_at, archived, visible, source,
-         model_provider, cwd, revision, body, checksum)
-     SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-         value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
-     FROM json_each(?1) WHERE true
-     ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at,
-         updated_at = excluded.updated_at, archived = excluded.archived,
-         visible = excluded.visible, source = excluded.source,
-         model_provider = excluded.model_provider, cwd = excluded.cwd,
-         revision = excluded.revision, body = excluded.body, checksum = excluded.checksum";
-
-const INSERT_ONE: &str = "INSERT INTO threads (id, created_at, updated_at, archived, visible,
-         source, model_provider, cwd, revision, body, checksum)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-     ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at,
-         updated_at = excluded.updated_at, archived = excluded.archived,
-         visible = excluded.visible, source = excluded.source,
-         model_provider = excluded.model_provider, cwd = excluded.cwd,
-         revision = excluded.revision, body = excluded.body, checksum = excluded.checksum";
-
+/// Rows to be stored, by the statement that stores them.
+///
 /// SQLite renews every index that has a column of the statement: a row whose listing columns stay
 /// is rewritten without any, one that was only used without most.
-const UPDATE_BODY: &str = "UPDATE threads
-     SET revision = new.revision, body = new.body, checksum = new.checksum
-     FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS revision, value ->> 2 AS body,
-               value ->> 3 AS checksum FROM json_each(?1)) AS new
-     WHERE threads.id = new.id";
-const UPDATE_TIME: &str = "UPDATE threads
-     SET revision = new.revision, body = new.body, checksum = new.checksum,
-         updated_at = new.updated_at
-     FROM (SELECT unhex(value ->> 0) AS id, value ->> 1 AS revision, value ->> 2 AS body,
-               value ->> 3 AS checksum, value ->> 4 AS updated_at FROM json_each(?1)) AS new
-     WHERE threads.id = new.id";
-
-/// Rows to be stored, by the statement that stores them.
 #[derive(Default)]
-struct Rows {
-    insert: Vec<Value>,
-    insert_one: Vec<ThreadMetadata>,
-    update_body: Vec<Value>,
-    update_time: Vec<Value>,
-    delete: Vec<Value>,
+struct Rows<'a> {
+    put: Vec<Row<'a>>,
+    update_body: Vec<Row<'a>>,
+    update_time: Vec<Row<'a>>,
+    delete: Vec<ThreadId>,
 }
 
-impl Rows {
-    fn add(
-        &mut self,
-        ChangedThread { id, before, after }: &ChangedThread,
-    ) -> Result<(), sqlx::Error> {
-        match (&before.thread, &after.thread) {
-            (Slot::Present(before), Slot::Present(row)) if same_listing(before, row) => {
-                let mut values = vec![
-                    json!(hex(*id)),
-                    json!(row.revision.cast_signed()),
-                    json!(body(row)?),
-                    json!(signed(row.checksum())),
-                ];
-                if before.updated_at == row.updated_at {
-                    self.update_body.push(values.into());
-                } else {
-                    values.push(json!(row.updated_at.as_millis()));
-                    self.update_time.push(values.into());
-                }
+/// A row, and the text that it is read back from.
+struct Row<'a> {
+    row: &'a ThreadMetadata,
+    body: String,
+}
+
+impl<'a> Rows<'a> {
+    fn add(&mut self, thread: &'a ChangedThread) -> Result<(), sqlx::Error> {
+        let before = &thread.before.thread;
+        let row = match &thread.after.thread {
+            Slot::Present(row) => row,
+            Slot::Absent if matches!(before, Slot::Absent) => return Ok(()),
+            Slot::Absent | Slot::Damaged { .. } => {
+                self.delete.push(thread.id);
+                return Ok(());
             }
-            (_, Slot::Present(row)) if has_nul(row) => self.insert_one.push((**row).clone()),
-            (_, Slot::Present(row)) => self.insert.push(json!([
-                hex(*id),
-                row.created_at.as_millis(),
-                row.updated_at.as_millis(),
-                u8::from(row.is_archived()),
-                u8::from(row.has_user_event),
-                row.source,
-                row.model_provider,
-                path::to_text(&row.cwd),
-                row.revision.cast_signed(),
-                body(row)?,
-                signed(row.checksum()),
-            ])),
-            (Slot::Absent, Slot::Absent) => {}
-            (_, Slot::Absent | Slot::Damaged { .. }) => self.delete.push(json!(hex(*id))),
-        }
+        };
+        let rows = match before {
+            Slot::Present(before) if !same_listing(before, row) => &mut self.put,
+            Slot::Present(before) if before.updated_at == row.updated_at => &mut self.update_body,
+            Slot::Present(_) => &mut self.update_time,
+            Slot::Absent | Slot::Damaged { .. } => &mut self.put,
+        };
+        let body = serde_json::to_string(row).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        rows.push(Row { row, body });
         Ok(())
     }
 
     async fn store(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        const DELETE: &str =
-            "DELETE FROM threads WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
-        for (sql, rows) in [
-            (INSERT, self.insert),
-            (UPDATE_BODY, self.update_body),
-            (UPDATE_TIME, self.update_time),
-            (DELETE, self.delete),
-        ] {
-            if !rows.is_empty() {
-                query(sql).bind(Value::from(rows).to_string()).execute(&mut *connection).await?;
-            }
+        for rows in self.put.chunks(ROWS) {
+            put(rows).build().execute(&mut *connection).await?;
         }
-        for row in self.insert_one {
-            query(INSERT_ONE)
-                .bind(&row.id.as_bytes()[..])
-                .bind(row.created_at.as_millis())
-                .bind(row.updated_at.as_millis())
-                .bind(row.is_archived())
-                .bind(row.has_user_event)
-                .bind(&row.source)
-                .bind(&row.model_provider)
-                .bind(path::to_text(&row.cwd).into_owned())
-                .bind(row.revision.cast_signed())
-                .bind(body(&row)?)
-                .bind(signed(row.checksum()))
+        for rows in self.update_body.chunks(ROWS) {
+            update_body(rows).build().execute(&mut *connection).await?;
+        }
+        for rows in self.update_time.chunks(ROWS) {
+            update_time(rows).build().execute(&mut *connection).await?;
+        }
+        if !self.delete.is_empty() {
+            query("DELETE FROM threads WHERE id IN (SELECT unhex(value) FROM json_each(?1))")
+                .bind(hex_array(&self.delete))
                 .execute(&mut *connection)
                 .await?;
         }
         Ok(())
     }
+}
+
+fn put(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new(
+        "INSERT INTO threads (id, revision, body, checksum, updated_at, created_at, archived,
+             visible, source, model_provider, cwd) ",
+    );
+    sql.push_values(rows, |mut values, Row { row, body }| {
+        values
+            .push_bind(row.id.as_bytes().to_vec())
+            .push_bind(row.revision.cast_signed())
+            .push_bind(body.clone())
+            .push_bind(signed(row.checksum()))
+            .push_bind(row.updated_at.as_millis())
+            .push_bind(row.created_at.as_millis())
+            .push_bind(row.is_archived())
+            .push_bind(row.has_user_event)
+            .push_bind(row.source.clone())
+            .push_bind(row.model_provider.clone())
+            .push_bind(path::to_text(&row.cwd).into_owned());
+    });
+    sql.push(
+        " ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at,
+             updated_at = excluded.updated_at, archived = excluded.archived,
+             visible = excluded.visible, source = excluded.source,
+             model_provider = excluded.model_provider, cwd = excluded.cwd,
+             revision = excluded.revision, body = excluded.body, checksum = excluded.checksum",
+    );
+    sql
+}
+
+fn update_body(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new("WITH new (id, revision, body, checksum) AS (");
+    sql.push_values(rows, |mut values, Row { row, body }| {
+        values
+            .push_bind(row.id.as_bytes().to_vec())
+            .push_bind(row.revision.cast_signed())
+            .push_bind(body.clone())
+            .push_bind(signed(row.checksum()));
+    });
+    sql.push(
+        ") UPDATE threads SET revision = new.revision, body = new.body, checksum = new.checksum
+         FROM new WHERE threads.id = new.id",
+    );
+    sql
+}
+
+fn update_time(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new("WITH new (id, revision, body, checksum, updated_at) AS (");
+    sql.push_values(rows, |mut values, Row { row, body }| {
+        values
+            .push_bind(row.id.as_bytes().to_vec())
+            .push_bind(row.revision.cast_signed())
+            .push_bind(body.clone())
+            .push_bind(signed(row.checksum()))
+            .push_bind(row.updated_at.as_millis());
+    });
+    sql.push(
+        ") UPDATE threads SET revision = new.revision, body = new.body, checksum = new.checksum,
+             updated_at = new.updated_at
+         FROM new WHERE threads.id = new.id",
+    );
+    sql
 }
 
 /// What is stored of a thread beside its row: its tombstone and its tools.
@@ -202,30 +213,10 @@ async fn checkpoints(
     connection: &mut SqliteConnection,
     changed: Vec<(String, Option<Checkpoint>)>,
 ) -> Result<(), sqlx::Error> {
-    const STORE: &str = "INSERT INTO checkpoints (key, value, revision)
-         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
-         ON CONFLICT (key) DO UPDATE
-         SET value = excluded.value, revision = excluded.revision";
-    const STORE_ONE: &str = "INSERT INTO checkpoints (key, value, revision) VALUES (?1, ?2, ?3)
-         ON CONFLICT (key) DO UPDATE
-         SET value = excluded.value, revision = excluded.revision";
-
-    let mut rows = Vec::new();
+    let mut stored = Vec::new();
     for (key, checkpoint) in changed {
         match checkpoint {
-            Some(Checkpoint { value, revision, .. })
-                if key.contains('\0') || value.contains('\0') =>
-            {
-                query(STORE_ONE)
-                    .bind(key)
-                    .bind(value)
-                    .bind(revision.cast_signed())
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            Some(Checkpoint { value, revision, .. }) => {
-                rows.push(json!([key, value, revision.cast_signed()]));
-            }
+            Some(checkpoint) => stored.push((key, checkpoint)),
             None => {
                 query("DELETE FROM checkpoints WHERE key = ?1")
                     .bind(key)
@@ -234,8 +225,20 @@ async fn checkpoints(
             }
         }
     }
-    if !rows.is_empty() {
-        query(STORE).bind(Value::from(rows).to_string()).execute(&mut *connection).await?;
+    for rows in stored.chunks(ROWS) {
+        let mut sql =
+            QueryBuilder::<Sqlite>::new("INSERT INTO checkpoints (key, value, revision) ");
+        sql.push_values(rows, |mut values, (key, checkpoint)| {
+            values
+                .push_bind(key.clone())
+                .push_bind(checkpoint.value.clone())
+                .push_bind(checkpoint.revision.cast_signed());
+        });
+        sql.push(
+            " ON CONFLICT (key) DO UPDATE
+             SET value = excluded.value, revision = excluded.revision",
+        );
+        sql.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -248,23 +251,4 @@ fn same_listing(one: &ThreadMetadata, other: &ThreadMetadata) -> bool {
         && one.source == other.source
         && one.model_provider == other.model_provider
         && one.cwd.as_os_str() == other.cwd.as_os_str()
-}
-
-/// The body needs no look: U+0000 stands in it as an escape.
-fn has_nul(row: &ThreadMetadata) -> bool {
-    row.source.contains('\0')
-        || row.model_provider.contains('\0')
-        || path::to_text(&row.cwd).contains('\0')
-}
-
-fn hex(id: ThreadId) -> String {
-    id.as_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(nibble).collect()
-}
-
-fn nibble(value: u8) -> char {
-    char::from_digit(value.into(), 16).unwrap_or('0')
-}
-
-fn body(row: &ThreadMetadata) -> Result<String, sqlx::Error> {
-    serde_json::to_string(row).map_err(|error| sqlx::Error::Encode(error.into()))
 }

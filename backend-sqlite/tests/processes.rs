@@ -127,7 +127,7 @@ async fn role_hold() {
     let mut connection = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
     std::fs::write(path.with_extension("held"), "").unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
 }
 
 async fn hold(path: &Path) -> Child {

@@ -14,13 +14,12 @@ use crate::{home, measure};
 /// Indexes a home three times from nothing, each beside a plain reading, then twice unchanged.
 pub(crate) async fn run(given: Option<PathBuf>, megabytes: u64, files: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let root = match given {
-        Some(root) => root,
-        None => {
-            let root = folder.path().join("home");
-            home::write(&root, files, megabytes * 1_000_000)?;
-            root
-        }
+    let root = if let Some(root) = given {
+        root
+    } else {
+        let root = folder.path().join("home");
+        home::write(&root, files, megabytes * 1_000_000)?;
+        root
     };
     let codex = Home::new(&root);
     // Once without counting, so that all bytes are in memory.

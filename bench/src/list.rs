@@ -84,6 +84,13 @@ pub(crate) async fn run(many: usize) -> Result<()> {
     measure::row("  plain SQLite, rows copied out", format!("{raw:.1?}"), "");
     measure::row("  of the page: decoding 50 rows", format!("{parse:.1?}"), "");
     measure::row("  the same page, ids only", format!("{ids:.1?}"), "");
+    let first = rows::thread(1, false).id;
+    let one = measure::time_async(ROUNDS, || store.threads(vec![first])).await;
+    measure::row(
+        "  one thread by id: one way to SQLite's thread and back",
+        format!("{one:.1?}"),
+        "",
+    );
     few.close().await?;
     store.close().await?;
     Ok(())

@@ -55,6 +55,6 @@ pub(crate) async fn fill(path: &Path, threads: usize) -> Result<SqliteStore> {
         }
         store.write(batch).await?;
     }
-    store.maintain(std::time::Duration::from_secs(60)).await?;
+    store.maintain(std::time::Duration::from_mins(1)).await?;
     Ok(store)
 }

@@ -10,7 +10,10 @@
 //!
 //! use threadkeep_conformance::{Declared, Fixture, async_trait};
 //! use threadkeep_core::{Result, Store};
-//! # fn open_my_store(_folder: &Path) -> Result<Arc<dyn Store>> { unimplemented!() }
+//! # use threadkeep_core::{Error, ErrorKind};
+//! # fn open_my_store(_: &Path) -> Result<Arc<dyn Store>> {
+//! #     Err(Error::new(ErrorKind::Unavailable, "only an example"))
+//! # }
 //!
 //! struct Mine;
 //!
@@ -30,9 +33,9 @@
 //! }
 //! ```
 //!
-//! Every case has a name, `tier::group::rule`; filters and `--list` work as with other tests, one
-//! process a case too. A case that needs what the backend does not declare is reported as ignored
-//! with the declared reason. A run without any case is a failure.
+//! Every case has a name, `tier::group::rule`. Filters and `--list` work as with other tests, and
+//! so do runners that give each case a process. A case that needs what the backend does not declare
+//! is reported as ignored, with the declared reason. A run without any case is a failure.
 //!
 //! | tier | what it does |
 //! |---|---|

@@ -35,8 +35,9 @@ impl Emptiness for PathBuf {
 }
 
 impl Emptiness for i64 {
+    // A row holds no negative number: it becomes 0 there, so it has to count as 0 here.
     fn is_empty_value(&self) -> bool {
-        *self == 0
+        *self <= 0
     }
 }
 

@@ -129,7 +129,7 @@ impl Record {
         let existed = !matches!(self.thread, Slot::Absent);
         row.revision = self.revision();
         if let Slot::Present(present) = &self.thread
-            && present.is_identical(&row)
+            && **present == row
         {
             return Effect::Unchanged;
         }

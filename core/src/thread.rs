@@ -131,14 +131,6 @@ impl ThreadMetadata {
         self.archived_at.is_some()
     }
 
-    /// Whether nothing differs, the spelling of paths included: `==` compares them part by part,
-    /// so that `/a/` equals `/a`.
-    pub(crate) fn is_identical(&self, other: &Self) -> bool {
-        self == other
-            && self.rollout_path.as_os_str() == other.rollout_path.as_os_str()
-            && self.cwd.as_os_str() == other.cwd.as_os_str()
-    }
-
     /// A checksum over every field, stored beside the row and verified when it is read.
     pub fn checksum(&self) -> u64 {
         let mut hash = Xxh3::new();

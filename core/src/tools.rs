@@ -107,6 +107,10 @@ impl DynamicToolSpec {
         // Size and depth first: they bound the work of everything after them.
         limits::check("a tool", self.json().len(), limits::TOOL_BYTES, "bytes of JSON")?;
         limits::check("a tool", json::depth(self.json()), limits::TOOL_DEPTH, "levels of JSON")?;
+        // Members would be read from an array too, by position.
+        if !self.json().trim_start().starts_with('{') {
+            return Err(Error::invalid_input("a tool is not a JSON object"));
+        }
         match serde_json::from_str::<Members<'_>>(self.json()) {
             Ok(members) if members.name.as_deref().is_some_and(|name| !name.is_empty()) => Ok(()),
             Ok(_) => Err(Error::invalid_input("a tool has no name")),

@@ -74,24 +74,24 @@ mod tests {
         Migration { version: 20, sql: "", min_reader: 10, min_writer: 20 },
     ];
 
-    fn meta(schema: u64, min_reader: u64, min_writer: u64) -> Option<Meta> {
-        Some(Meta { schema, min_reader, min_writer })
+    fn meta(schema: u64, min_reader: u64, min_writer: u64) -> Meta {
+        Meta { schema, min_reader, min_writer }
     }
 
     #[test]
     fn pending_steps_follow_the_stored_format() {
-        for (found, steps) in [(None, 2), (meta(10, 10, 10), 1)] {
+        for (found, steps) in [(None, 2), (Some(meta(10, 10, 10)), 1)] {
             let planned = plan(found, STEPS).unwrap();
             assert!(matches!(planned, Plan::Upgrade(pending) if pending.len() == steps));
         }
-        assert!(matches!(plan(meta(20, 10, 20), STEPS).unwrap(), Plan::Ready));
+        assert!(matches!(plan(Some(meta(20, 10, 20)), STEPS).unwrap(), Plan::Ready));
     }
 
     #[test]
     fn newer_stores_are_opened_as_far_as_they_allow() {
-        assert!(matches!(plan(meta(30, 20, 20), STEPS).unwrap(), Plan::Ready));
-        assert!(matches!(plan(meta(30, 20, 30), STEPS).unwrap(), Plan::ReadOnly));
-        let error = plan(meta(30, 30, 30), STEPS).unwrap_err();
+        assert!(matches!(plan(Some(meta(30, 20, 20)), STEPS).unwrap(), Plan::Ready));
+        assert!(matches!(plan(Some(meta(30, 20, 30)), STEPS).unwrap(), Plan::ReadOnly));
+        let error = plan(Some(meta(30, 30, 30)), STEPS).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::SchemaTooNew);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use flume::{Receiver, RecvTimeoutError, Sender};
@@ -18,7 +18,10 @@ use crate::wait::spawn;
 use crate::work::run;
 
 /// Results that may wait to be written: workers wait when there are more.
-const WAITING: usize = 256;
+const WAITING: usize = 1_024;
+
+/// How long a worker waits before it looks again whether there is room.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// How often the run wakes up when nothing else happens.
 const TICK: Duration = Duration::from_millis(100);
@@ -113,9 +116,13 @@ fn work(jobs: &Receiver<Job>, tell: &Sender<Event>, meter: &Arc<Meter>, provider
             }
             found
         });
+        meter.hold(found.weight());
         let done = Event::Done(Box::new(job), Box::new(found));
         if meter.is_stopped() || tell.send(done).is_err() {
             return;
+        }
+        while meter.is_full() && !meter.is_stopped() {
+            thread::sleep(PAUSE);
         }
     }
 }

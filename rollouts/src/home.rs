@@ -93,7 +93,8 @@ impl Home {
             }
         }
         walk.run();
-        walk.scan.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // As bytes: comparing paths by their parts takes many times as long.
+        walk.scan.files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
         walk.scan.problems.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         walk.scan
     }

@@ -13,9 +13,9 @@ use crate::state::{Keys, load};
 use crate::{Home, IndexOptions, IndexProgress, IndexReport};
 
 /// Jobs that make a commit worth its while.
-const ENOUGH: usize = 200;
+const ENOUGH: usize = 500;
 /// Jobs in one commit at most, so that what waits for it stays small.
-const MOST: usize = 1_000;
+const MOST: usize = 2_000;
 /// How long a job that is done waits for others.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -140,12 +140,16 @@ impl Run<'_> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let is_due = self.ready.len() >= ENOUGH.min(open.jobs) || self.since.elapsed() >= PATIENCE;
+        let is_due = self.ready.len() >= ENOUGH.min(open.jobs)
+            || self.since.elapsed() >= PATIENCE
+            || self.crew.meter.is_full();
         if self.ready.is_empty() || !is_due {
             return Ok(());
         }
         let ready = std::mem::take(&mut self.ready);
+        let weight = ready.iter().map(|ready| ready.found.weight()).sum();
         let Committed { done, again } = commit(self.store, self.claim, ready).await?;
+        self.crew.meter.release(weight);
         open.jobs -= done.len();
         for Ready { job, found } in done {
             open.progress.files_done += job.files.len() as u64;

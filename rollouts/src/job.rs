@@ -84,6 +84,20 @@ pub(crate) struct Place {
     pub(crate) modified: Timestamp,
 }
 
+impl Findings {
+    /// About how many bytes they take.
+    pub(crate) fn weight(&self) -> u64 {
+        const USUAL: u64 = 4 * 1024;
+
+        let patch = match &self.update {
+            Update::New(_, patch, _) | Update::Anew(_, patch) | Update::More { patch, .. } => patch,
+            Update::None | Update::Moved(_) => return USUAL,
+        };
+        let tools = patch.tools.iter().flatten();
+        USUAL + tools.map(|tool| tool.json().len() as u64).sum::<u64>()
+    }
+}
+
 impl JobFile {
     /// Whether it is as it was, wherever it is.
     pub(crate) fn is_unchanged(&self) -> bool {

@@ -5,16 +5,37 @@ use std::io::{Error, Read, Result, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// What was found and is not written yet takes about this many bytes at most. Writing needs a few
+/// times as many.
+const MOST_HELD: u64 = 16 * 1024 * 1024;
+
 /// Shared by everything that reads for one run.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     bytes: AtomicU64,
+    /// Bytes of what was found and is not written yet.
+    held: AtomicU64,
     stopped: AtomicBool,
 }
 
 impl Meter {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// More was found.
+    pub(crate) fn hold(&self, bytes: u64) {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// That much was written.
+    pub(crate) fn release(&self, bytes: u64) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether enough was found to be written first.
+    pub(crate) fn is_full(&self) -> bool {
+        self.held.load(Ordering::Relaxed) >= MOST_HELD
     }
 
     /// Lets every read from now on fail.

@@ -1,5 +1,6 @@
 //! What a run has to do.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
@@ -162,15 +163,12 @@ impl Plan {
         self.report.skipped.push(SkippedFile { path: file.path.clone(), reason });
     }
 
-    /// The largest jobs first, so that no core is left alone with one at the end; the others in
-    /// the order in which they lie on the disk.
+    /// The largest jobs first, so that no core is left alone with one at the end; the others stay
+    /// in the order of their threads, which is about that of their files on the disk.
     fn sort(&mut self) {
         const LARGE: u64 = 8 * 1024 * 1024;
-        self.jobs.sort_by_cached_key(|job| {
-            let bytes = job.bytes();
-            let size = if bytes >= LARGE { u64::MAX - bytes } else { u64::MAX };
-            (size, job.files.first().map(|file| file.file.path.clone()))
-        });
+        let large = |job: &Job| Some(job.bytes()).filter(|&bytes| bytes >= LARGE);
+        self.jobs.sort_by_cached_key(|job| Reverse(large(job)));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is remembered of a file, so that it is not read twice.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -16,17 +17,15 @@ const VERSION: u32 = 1;
 const PAGE: usize = 10_000;
 
 /// What is remembered of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileState {
-    version: u32,
     size: u64,
     modified: i64,
     pub(crate) is: Content,
 }
 
 /// What a file was found to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// No thread's, for this reason.
     Skipped(String),
@@ -35,7 +34,7 @@ pub(crate) enum Content {
 }
 
 /// What was read of a thread's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) thread: ThreadId,
     /// How much of the text was read, in bytes.
@@ -46,12 +45,17 @@ pub(crate) struct Part {
     pub(crate) started: Timestamp,
     pub(crate) probes: Probes,
     /// Whether another file of the thread was taken in its place.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) lost: bool,
 }
 
+/// The stored form: a version, size and time of the file, and either why it was skipped or what
+/// was read of it. There is one a file, so it is kept short.
+type Stored<'a> = (u32, u64, i64, Option<Cow<'a, str>>, Option<StoredPart>);
+/// The members of a [`Part`] in order.
+type StoredPart = (ThreadId, u64, u64, i64, Probe, Probe, bool);
+
 /// By what a file that grew is told from another file in its place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Probes {
     /// The beginning of the text.
     pub(crate) head: Probe,
@@ -61,6 +65,7 @@ pub(crate) struct Probes {
 
 /// A few bytes of a text, known by their hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
 pub(crate) struct Probe {
     pub(crate) at: u64,
     pub(crate) bytes: u64,
@@ -84,7 +89,7 @@ impl Probe {
 
 impl FileState {
     pub(crate) fn new(file: &RolloutFile, is: Content) -> Self {
-        Self { version: VERSION, size: file.size, modified: file.modified_nanos(), is }
+        Self { size: file.size, modified: file.modified_nanos(), is }
     }
 
     /// Whether the file is as it was.
@@ -105,12 +110,49 @@ impl FileState {
     }
 
     pub(crate) fn to_text(&self) -> String {
+        let (skipped, part) = match &self.is {
+            Content::Skipped(reason) => (Some(Cow::Borrowed(reason.as_str())), None),
+            Content::Part(part) => (None, Some(part.stored())),
+        };
+        let stored: Stored<'_> = (VERSION, self.size, self.modified, skipped, part);
         // Only maps with keys that are no text fail, and there is none.
-        serde_json::to_string(self).unwrap_or_default()
+        serde_json::to_string(&stored).unwrap_or_default()
     }
 
+    /// What [`to_text`](Self::to_text) wrote; `None` for anything else.
     fn from_text(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok().filter(|state: &Self| state.version == VERSION)
+        let (version, size, modified, skipped, part): Stored<'_> =
+            serde_json::from_str(text).ok()?;
+        let is = match (skipped, part) {
+            (Some(reason), None) => Content::Skipped(reason.into_owned()),
+            (None, Some(part)) => Content::Part(Part::from_stored(part)),
+            _ => return None,
+        };
+        (version == VERSION).then_some(Self { size, modified, is })
+    }
+}
+
+impl Part {
+    fn stored(&self) -> StoredPart {
+        let Self { thread, through, readable, started, probes, lost } = *self;
+        (thread, through, readable, started.as_millis(), probes.head, probes.last, lost)
+    }
+
+    fn from_stored((thread, through, readable, started, head, tail, lost): StoredPart) -> Self {
+        let (started, probes) = (Timestamp::from_millis(started), Probes { head, last: tail });
+        Self { thread, through, readable, started, probes, lost }
+    }
+}
+
+impl From<(u64, u64, u64)> for Probe {
+    fn from((at, bytes, hash): (u64, u64, u64)) -> Self {
+        Self { at, bytes, hash }
+    }
+}
+
+impl From<Probe> for (u64, u64, u64) {
+    fn from(Probe { at, bytes, hash }: Probe) -> Self {
+        (at, bytes, hash)
     }
 }
 
@@ -172,6 +214,32 @@ pub(crate) async fn load(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Pinned: what an earlier run remembered must be understood.
+    #[test]
+    fn states_have_a_text_form() {
+        let part = Part {
+            thread: ThreadId::from_bytes([7; 16]),
+            through: 90,
+            readable: 4,
+            started: Timestamp::from_millis(-5),
+            probes: Probes { head: Probe::new(0, b"{}"), last: Probe::default() },
+            lost: true,
+        };
+        let is = [Content::Part(part), Content::Skipped("a \"b\"".into())];
+        let texts = is.map(|is| {
+            let state = FileState { size: 100, modified: -1, is };
+            let text = state.to_text();
+            assert_eq!(FileState::from_text(&text), Some(state));
+            text
+        });
+        let part = "\"07070707-0707-0707-0707-070707070707\",90,4,-5,\
+                    [0,2,645223143103797797],[0,0,0],true";
+        assert_eq!(texts[0], format!("[1,100,-1,null,[{part}]]"));
+        assert_eq!(texts[1], r#"[1,100,-1,"a \"b\"",null]"#);
+        assert_eq!(FileState::from_text(&texts[1].replacen('1', "2", 1)), None);
+        assert_eq!(FileState::from_text("{}"), None);
+    }
 
     #[test]
     fn keys_lead_back_to_files() {

@@ -205,8 +205,8 @@ impl Runtime {
             return Ok(None);
         }
         let mut patch = fold(seed.id(), lines);
-        let path = seed.rollout_path().to_owned();
-        let modified = blocking(move || std::fs::metadata(path)?.modified()).await?;
+        let file = seed.rollout_path().to_owned();
+        let modified = blocking(move || std::fs::metadata(file)?.modified()).await?;
         if let Ok(modified) = modified {
             patch.updated_at = Some(modified.into());
         }

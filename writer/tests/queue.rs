@@ -77,9 +77,9 @@ fn writer(options: WriterOptions) -> (Writer<Numbers>, Arc<Mutex<State>>) {
 #[test]
 fn waiting_jobs_share_a_commit_and_a_refused_one_fails_alone() {
     let (writer, state) = writer(WriterOptions::default());
-    let (hold, held) = flume::bounded::<()>(0);
+    let (hold, released) = flume::bounded::<()>(0);
     std::thread::scope(|scope| {
-        scope.spawn(|| block_on(writer.run(move |_| held.recv().ok())));
+        scope.spawn(|| block_on(writer.run(move |_| released.recv().ok())));
         std::thread::sleep(Duration::from_millis(20));
         let jobs: Vec<_> = (10..18)
             .map(|job| {

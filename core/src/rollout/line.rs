@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::object::{self, Object};
 use super::text::{Text, is_image_tag, is_injected, user_message};
 use super::usual::{self, Usual};
 use super::{Git, RolloutItem, RolloutLine, SessionMeta, TurnContext, kinds};
@@ -95,11 +97,13 @@ fn glance(line: &Usual<'_>) -> Option<RolloutItem> {
 fn glance_bare(line: &str) -> Option<RolloutItem> {
     let (kind, _) = usual::kind_of(line)?;
     let says_nothing = kind != "message" && kinds::is_response_item(kind);
-    (says_nothing && usual::looks_whole(line)).then_some(RolloutItem::Other)
+    // No time stands in these lines that would show where another is glued to one.
+    let is_one = memmem::find(line.as_bytes(), br#"}{""#).is_none();
+    (says_nothing && is_one && usual::looks_whole(line)).then_some(RolloutItem::Other)
 }
 
 fn unusual(text: &str) -> Result<RolloutLine, MalformedLine> {
-    let envelope: Envelope<'_> = serde_json::from_str(text)?;
+    let envelope: Envelope<'_> = object::read(text)?;
     let timestamp = envelope.timestamp.as_deref().and_then(|time| time.parse().ok());
     let item = match (envelope.kind.as_deref(), envelope.payload) {
         (Some(kind), Some(payload)) => enveloped(kind, payload.get())?,
@@ -123,7 +127,7 @@ fn enveloped(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
         "turn_context" => turn_context(payload),
         "response_item" => response_item(&payload_kind(payload)?, payload),
         "event_msg" => event(&payload_kind(payload)?, payload),
-        "compacted" => object(payload).map(|()| RolloutItem::Other),
+        "compacted" => any_object(payload).map(|()| RolloutItem::Other),
         "world_state" => json_value(payload).map(|()| RolloutItem::Other),
         _ => json_value(payload).map(|()| RolloutItem::Unknown),
     }
@@ -136,11 +140,11 @@ fn json_value(text: &str) -> Result<(), MalformedLine> {
 }
 
 /// Passes over an object that says nothing.
-fn object(text: &str) -> Result<(), MalformedLine> {
+fn any_object(text: &str) -> Result<(), MalformedLine> {
     #[derive(Deserialize)]
-    struct Object {}
+    struct Anything {}
 
-    serde_json::from_str::<Object>(text)?;
+    object::read::<Anything>(text)?;
     Ok(())
 }
 
@@ -156,7 +160,7 @@ fn payload_kind(payload: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     if let Some((kind, _)) = usual::kind_of(payload) {
         return Ok(Cow::Borrowed(kind));
     }
-    Ok(serde_json::from_str::<Kind<'_>>(payload)?.kind.unwrap_or_default())
+    Ok(object::read::<Kind<'_>>(payload)?.kind.unwrap_or_default())
 }
 
 fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
@@ -183,18 +187,18 @@ fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine
         usual::kind_of(payload).and_then(|(_, rest)| usual::role_of(rest)) == Some("user");
     if !is_user {
         // The content of other roles may be anything.
-        let message: Message<'_, IgnoredAny> = serde_json::from_str(payload)?;
+        let message: Message<'_, IgnoredAny> = object::read(payload)?;
         if message.role.as_deref() != Some("user") {
             return Ok(RolloutItem::Other);
         }
     }
-    let message: Message<'_, Vec<Part<'_>>> = serde_json::from_str(payload)?;
+    let message: Message<'_, Vec<Object<Part<'_>>>> = object::read(payload)?;
     let parts = message.content.unwrap_or_default();
-    let is = |part: &Part<'_>, kind| part.kind.as_deref() == Some(kind);
+    let is = |part: &Object<Part<'_>>, kind| part.0.kind.as_deref() == Some(kind);
     let words: Vec<&str> = parts
         .iter()
         .filter(|part| is(part, "input_text"))
-        .filter_map(|part| part.text.as_ref().map(|text| text.0.as_str()))
+        .filter_map(|part| part.0.text.as_ref().map(|text| text.0.as_str()))
         .filter(|text| !is_image_tag(text))
         .collect();
     let words = words.join("\n");
@@ -208,11 +212,11 @@ fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine
 fn event(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
     #[derive(Deserialize)]
     struct Count {
-        info: Option<Info>,
+        info: Option<Object<Info>>,
     }
     #[derive(Deserialize)]
     struct Info {
-        total_token_usage: Option<Usage>,
+        total_token_usage: Option<Object<Usage>>,
     }
     #[derive(Deserialize)]
     struct Usage {
@@ -231,13 +235,13 @@ fn event(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
     }
 
     Ok(match kind {
-        "token_count" => serde_json::from_str::<Count>(payload)?
+        "token_count" => object::read::<Count>(payload)?
             .info
-            .and_then(|info| info.total_token_usage)
-            .and_then(|usage| usage.total_tokens)
+            .and_then(|info| info.0.total_token_usage)
+            .and_then(|usage| usage.0.total_tokens)
             .map_or(RolloutItem::Other, RolloutItem::TokenCount),
         "user_message" => {
-            let written: Written = serde_json::from_str(payload)?;
+            let written: Written = object::read(payload)?;
             let has_images = [written.images, written.local_images]
                 .into_iter()
                 .flatten()
@@ -246,7 +250,7 @@ fn event(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
             RolloutItem::UserMessage(user_message(&text.0, has_images))
         }
         "thread_name_updated" => {
-            RolloutItem::ThreadName(filled(serde_json::from_str::<Name>(payload)?.thread_name))
+            RolloutItem::ThreadName(filled(object::read::<Name>(payload)?.thread_name))
         }
         _ => {
             json_value(payload)?;
@@ -267,7 +271,7 @@ fn session_meta(payload: &str) -> Result<RolloutItem, MalformedLine> {
         model: Option<Text>,
         cli_version: Option<Text>,
         cwd: Option<Text>,
-        git: Option<Repository>,
+        git: Option<Object<Repository>>,
         dynamic_tools: Option<Vec<DynamicToolSpec>>,
     }
     #[derive(Deserialize)]
@@ -278,7 +282,7 @@ fn session_meta(payload: &str) -> Result<RolloutItem, MalformedLine> {
         origin_url: Option<Text>,
     }
 
-    let meta: Meta<'_> = serde_json::from_str(payload)?;
+    let meta: Meta<'_> = object::read(payload)?;
     Ok(RolloutItem::SessionMeta(Box::new(SessionMeta {
         id: filled(meta.id),
         timestamp: meta.timestamp.and_then(|time| time.parse::<Timestamp>().ok()),
@@ -287,7 +291,7 @@ fn session_meta(payload: &str) -> Result<RolloutItem, MalformedLine> {
         model: filled(meta.model),
         cli_version: filled(meta.cli_version),
         cwd: filled(meta.cwd).map(PathBuf::from),
-        git: meta.git.map(|git| Git {
+        git: meta.git.map(|Object(git)| Git {
             sha: git.commit_hash.map(|text| text.0),
             branch: git.branch.map(|text| text.0),
             origin_url: git.origin_url.map(|text| text.0),
@@ -313,7 +317,7 @@ fn turn_context(payload: &str) -> Result<RolloutItem, MalformedLine> {
         model: Option<Text>,
     }
 
-    let context: Context<'_> = serde_json::from_str(payload)?;
+    let context: Context<'_> = object::read(payload)?;
     Ok(RolloutItem::TurnContext(Box::new(TurnContext {
         cwd: filled(context.cwd).map(PathBuf::from),
         sandbox_policy: text_or_object(context.sandbox_policy)?,

@@ -21,6 +21,7 @@ mod item;
 mod kinds;
 mod line;
 mod name;
+mod object;
 mod text;
 mod usual;
 

@@ -80,7 +80,7 @@ fn file(home: &Fixture, n: u8, archived: bool) -> PathBuf {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_split_of_what_is_appended_gives_the_same(

@@ -100,6 +100,8 @@ async fn folders_are_told_apart_as_they_are_written(lab: &Lab) -> Verdict {
         let query = ThreadQuery::new().cwd(cwd);
         assert_eq!(oldest_first(&store, query).await?, [expected], "{cwd:?}");
     }
+    let two = ThreadQuery::new().cwd("/a").cwd("/a/");
+    assert_eq!(oldest_first(&store, two).await?, [1, 2]);
     Ok(())
 }
 

@@ -1,0 +1,84 @@
+//! Opening by URL, and the runtime of a home.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use threadkeep::rollout::parse_line;
+use threadkeep::rollouts::IndexOptions;
+use threadkeep::{
+    DynamicToolStore, ErrorKind, Runtime, ThreadId, ThreadQuery, ThreadStoreExt, Timestamp,
+};
+
+async fn kind(url: &str) -> ErrorKind {
+    let error = threadkeep::open(url).await.err().expect("opened");
+    assert!(error.hint_text().is_some(), "{error}");
+    error.kind()
+}
+
+#[tokio::test]
+async fn urls_that_name_no_store_are_refused() {
+    for url in ["", "threads.db", "mysql://host/db", "memory:x", "sqlite:"] {
+        assert_eq!(kind(url).await, ErrorKind::InvalidInput, "{url:?}");
+    }
+    assert_eq!(kind("sqlite:/no/such/folder/threads.db").await, ErrorKind::NotFound);
+}
+
+fn line(text: &str) -> threadkeep::rollout::RolloutLine {
+    parse_line(text.as_bytes()).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_runtime_creates_its_home_and_keeps_threads_over_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("new/home");
+    let id = ThreadId::new();
+    let runtime = Runtime::builder(&home).default_provider("azure").open().await.unwrap();
+    let seed = runtime.seed(id, home.join("a.jsonl"), Timestamp::from_millis(5));
+    let lines = [line(
+        r#"{"timestamp":"2026-03-01T09:30:00Z","type":"event_msg","payload":{"type":"user_message","message":"hello"}}"#,
+    )];
+    assert!(runtime.apply_rollout_items(seed.clone(), &[]).await.unwrap().is_none());
+    assert!(runtime.apply_rollout_items(seed, &lines).await.unwrap().is_some());
+    runtime.close().await.unwrap();
+
+    let runtime = Runtime::open(&home).await.unwrap();
+    let row = runtime.get_thread(id).await.unwrap().unwrap();
+    assert_eq!((row.title.as_str(), row.model_provider.as_str()), ("hello", "azure"));
+    // The history file does not exist, so the newest line tells the time.
+    assert_eq!(row.updated_at.to_string(), "2026-03-01T09:30:00.000Z");
+}
+
+#[tokio::test]
+async fn tools_come_from_the_store_else_from_the_file_and_are_then_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::builder(folder.path()).url("memory:").open().await.unwrap();
+    let id = ThreadId::new();
+    let path = folder.path().join(format!("sessions/rollout-{id}.jsonl"));
+    std::fs::create_dir(folder.path().join("sessions")).unwrap();
+    let record = format!(
+        r#"{{"timestamp":"2026-03-01T09:30:00Z","type":"session_meta","payload":{{"id":"{id}","dynamic_tools":[{{"name":"ticket","inputSchema":{{"b":1.00,"a":2}}}}]}}}}"#
+    );
+    std::fs::write(&path, record + "\n").unwrap();
+    assert_eq!(runtime.get_dynamic_tools(id).await.unwrap(), None);
+
+    let seed = runtime.seed(id, &path, Timestamp::from_millis(0));
+    runtime.upsert_thread(seed.into_metadata()).await.unwrap();
+    let tools = runtime.get_dynamic_tools(id).await.unwrap().unwrap();
+    assert_eq!(tools[0].input_schema().as_deref(), Some(r#"{"b":1.00,"a":2}"#));
+    assert_eq!(runtime.store().dynamic_tools(id).await.unwrap(), Some(tools.clone()));
+
+    // From now on the file is not needed.
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(runtime.get_dynamic_tools(id).await.unwrap(), Some(tools));
+}
+
+#[tokio::test]
+async fn a_home_is_indexed_through_its_runtime() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/codex-home");
+    let runtime = Runtime::builder(&sample).url("memory:").open().await.unwrap();
+    let report = runtime.index(IndexOptions::new()).await.unwrap();
+    let page = runtime.list_threads(ThreadQuery::everything()).await.unwrap();
+    assert_eq!(page.items.len() as u64, report.threads);
+    assert!(report.threads > 10);
+    assert!(runtime.store().get_thread(page.items[0].id).await.unwrap().is_some());
+}
