@@ -37,8 +37,12 @@ pub(crate) fn create(path: &Path) -> SqliteConnectOptions {
 
 /// The one connection that writes.
 pub(crate) fn write(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
-    // After a burst the write-ahead file shrinks to this again.
-    plain(path).synchronous(synchronous).pragma("journal_size_limit", "16777216")
+    // Commits that touch the same pages share one copy of them to the main file: the less often
+    // it is made, the fewer of them. After a burst the write-ahead file shrinks to 16 MiB again.
+    plain(path)
+        .synchronous(synchronous)
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("journal_size_limit", "16777216")
 }
 
 /// A connection that reads and cannot write.

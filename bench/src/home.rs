@@ -20,9 +20,9 @@ pub(crate) fn write(root: &Path, files: u64, bytes: u64) -> Result<()> {
         let folder =
             root.join(format!("sessions/2026/{:02}/{:02}", number % 12 + 1, number % 28 + 1));
         fs::create_dir_all(&folder)?;
-        let id = ThreadId::from_bytes(
-            (u128::from(number) << 64 | 0x7000_8000_0000_0000_0000).to_be_bytes(),
-        );
+        // A version 7 UUID with the number where the time belongs.
+        let id = (u128::from(number) << 80) | 0x7000_8000_0000_0000_0000;
+        let id = ThreadId::from_bytes(id.to_be_bytes());
         let name = format!(
             "rollout-2026-{:02}-{:02}T10-00-00-{id}.jsonl",
             number % 12 + 1,

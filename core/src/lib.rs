@@ -60,6 +60,7 @@ mod records;
 mod reduce;
 pub mod rollout;
 pub mod store;
+mod text_form;
 mod thread;
 mod time;
 pub mod tools;

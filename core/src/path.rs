@@ -80,7 +80,7 @@ pub fn is_archived(rollout: &Path) -> bool {
 pub(crate) mod as_text {
     use std::path::{Path, PathBuf};
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::to_text(path))
@@ -89,7 +89,9 @@ pub(crate) mod as_text {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<PathBuf, D::Error> {
-        Ok(super::from_text(&std::borrow::Cow::<str>::deserialize(deserializer)?))
+        crate::text_form::deserialize(deserializer, |text| {
+            Ok::<_, std::convert::Infallible>(super::from_text(text))
+        })
     }
 }
 
