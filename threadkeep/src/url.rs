@@ -42,6 +42,7 @@ async fn sqlite(path: &str) -> Result<Arc<dyn Store>> {
 }
 
 #[cfg(not(feature = "sqlite"))]
+#[allow(clippy::unused_async, reason = "the same signature with and without the feature")]
 async fn sqlite(_path: &str) -> Result<Arc<dyn Store>> {
     Err(Error::new(ErrorKind::Unsupported, "this program was built without the feature sqlite")
         .hint("build threadkeep with the feature sqlite"))
