@@ -70,8 +70,8 @@ const PATCHES: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn role_patch() {
-    let Some(path) = store_of("patch") else { return };
-    let store = SqliteStore::open(path).await.unwrap();
+    let Some(file) = store_of("patch") else { return };
+    let store = SqliteStore::open(file).await.unwrap();
     let tasks: Vec<_> = (0..4)
         .map(|task| {
             let store = store.clone();
