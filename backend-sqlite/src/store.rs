@@ -77,10 +77,10 @@ impl<'a> Rows<'a> {
             put(rows).build().execute(&mut *connection).await?;
         }
         for rows in self.update_body.chunks(ROWS) {
-            update_body(rows).build().execute(&mut *connection).await?;
+            update(rows, false).build().execute(&mut *connection).await?;
         }
         for rows in self.update_time.chunks(ROWS) {
-            update_time(rows).build().execute(&mut *connection).await?;
+            update(rows, true).build().execute(&mut *connection).await?;
         }
         if !self.delete.is_empty() {
             query("DELETE FROM threads WHERE id IN (SELECT unhex(value) FROM json_each(?1))")
@@ -121,37 +121,25 @@ fn put(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
     sql
 }
 
-fn update_body(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new("WITH new (id, revision, body, checksum) AS (");
+/// Rewrites rows that stay where they are listed, or, with their time, move only by it.
+fn update(rows: &[Row<'_>], with_time: bool) -> QueryBuilder<Sqlite> {
+    let mut sql = QueryBuilder::new("WITH new (id, revision, body, checksum");
+    sql.push(if with_time { ", updated_at) AS (" } else { ") AS (" });
     sql.push_values(rows, |mut values, Row { row, body }| {
         values
             .push_bind(row.id.as_bytes().to_vec())
             .push_bind(row.revision.cast_signed())
             .push_bind(body.clone())
             .push_bind(signed(row.checksum()));
+        if with_time {
+            values.push_bind(row.updated_at.as_millis());
+        }
     });
     sql.push(
-        ") UPDATE threads SET revision = new.revision, body = new.body, checksum = new.checksum
-         FROM new WHERE threads.id = new.id",
+        ") UPDATE threads SET revision = new.revision, body = new.body, checksum = new.checksum",
     );
-    sql
-}
-
-fn update_time(rows: &[Row<'_>]) -> QueryBuilder<Sqlite> {
-    let mut sql = QueryBuilder::new("WITH new (id, revision, body, checksum, updated_at) AS (");
-    sql.push_values(rows, |mut values, Row { row, body }| {
-        values
-            .push_bind(row.id.as_bytes().to_vec())
-            .push_bind(row.revision.cast_signed())
-            .push_bind(body.clone())
-            .push_bind(signed(row.checksum()))
-            .push_bind(row.updated_at.as_millis());
-    });
-    sql.push(
-        ") UPDATE threads SET revision = new.revision, body = new.body, checksum = new.checksum,
-             updated_at = new.updated_at
-         FROM new WHERE threads.id = new.id",
-    );
+    sql.push(if with_time { ", updated_at = new.updated_at" } else { "" });
+    sql.push(" FROM new WHERE threads.id = new.id");
     sql
 }
 
