@@ -185,7 +185,11 @@ impl ThreadPatch {
             git_sha: self.git_sha.then(next.git_sha),
             git_branch: self.git_branch.then(next.git_branch),
             git_origin_url: self.git_origin_url.then(next.git_origin_url),
-            tools: self.tools.or(next.tools),
+            tools: match (self.tools, next.tools) {
+                // An empty list stores nothing, so the next one may.
+                (Some(first), Some(second)) if first.is_empty() => Some(second),
+                (first, second) => first.or(second),
+            },
             updated_at: self.updated_at.max(next.updated_at),
             newest_item_at: self.newest_item_at.max(next.newest_item_at),
             mark: self.mark.max(next.mark),

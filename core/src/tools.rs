@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::rollout::Word;
 use crate::{Error, Result, json, limits};
 
 /// One dynamic tool, or a named group of them, as the agent declared it.
@@ -29,9 +30,9 @@ pub struct DynamicToolSpec(Box<RawValue>);
 #[derive(Deserialize)]
 struct Members<'a> {
     #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
+    name: Option<Word<'a>>,
     #[serde(borrow)]
-    description: Option<Cow<'a, str>>,
+    description: Option<Word<'a>>,
     #[serde(borrow, alias = "inputSchema")]
     input_schema: Option<&'a RawValue>,
     #[serde(alias = "deferLoading")]
@@ -75,12 +76,12 @@ impl DynamicToolSpec {
 
     /// The tool's name; empty only in a value that was never validated.
     pub fn name(&self) -> Cow<'_, str> {
-        self.members().and_then(|members| members.name).unwrap_or_default()
+        self.members().and_then(|members| members.name).unwrap_or_default().0
     }
 
     /// What the tool is for.
     pub fn description(&self) -> Option<Cow<'_, str>> {
-        self.members()?.description
+        self.members()?.description.map(|text| text.0)
     }
 
     /// The exact JSON text of the input's schema (`inputSchema` or `input_schema`).
@@ -112,7 +113,7 @@ impl DynamicToolSpec {
             return Err(Error::invalid_input("a tool is not a JSON object"));
         }
         match serde_json::from_str::<Members<'_>>(self.json()) {
-            Ok(members) if members.name.as_deref().is_some_and(|name| !name.is_empty()) => Ok(()),
+            Ok(members) if members.name.as_ref().is_some_and(|name| !name.0.is_empty()) => Ok(()),
             Ok(_) => Err(Error::invalid_input("a tool has no name")),
             Err(error) => {
                 Err(Error::invalid_input("a tool is not a JSON object of the known shape")
@@ -164,9 +165,11 @@ mod tests {
 
     #[test]
     fn json_returns_as_it_came() {
-        let text = r#"{"b":1.00, "name":"n","a":[1e400,-0.0,"\ud83d"]}"#;
+        let text =
+            r#"{"b":1.00, "name":"n\udc00","a":[1e400,-0.0,"\ud83d"],"description":"\ud83d"}"#;
         let tool = DynamicToolSpec::from_json(text).unwrap();
         assert_eq!(tool.json(), text);
+        assert_eq!(tool.name(), "n\u{FFFD}");
         assert_eq!(decode(&encode(std::slice::from_ref(&tool))).unwrap(), [tool]);
     }
 

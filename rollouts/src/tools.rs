@@ -17,9 +17,8 @@ use crate::read::Reader;
 /// [`NotFound`](ErrorKind::NotFound) where there is no such file, [`Io`](ErrorKind::Io) where it
 /// cannot be read.
 pub fn first_record_tools(path: &Path, id: ThreadId) -> Result<Option<Vec<DynamicToolSpec>>> {
-    let id = id.to_string();
     let mut reader = Reader::default();
-    let found = reader.session_meta(path, |found| found.eq_ignore_ascii_case(&id));
+    let found = reader.session_meta(path, |found| found.parse().ok() == Some(id));
     let (meta, _) = found.map_err(|error| {
         let kind = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,

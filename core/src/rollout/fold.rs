@@ -20,7 +20,7 @@ pub fn fold<'a>(id: ThreadId, lines: impl IntoIterator<Item = &'a RolloutLine>) 
 /// A [`fold`] that takes one line at a time and can tell when the thread began.
 #[derive(Clone, Debug)]
 pub struct Fold {
-    id: String,
+    id: ThreadId,
     patch: ThreadPatch,
     /// Whether the thread's own record was met.
     has_session: bool,
@@ -33,7 +33,7 @@ impl Fold {
     /// Nothing said yet of this thread.
     pub fn new(id: ThreadId) -> Self {
         Self {
-            id: id.to_string(),
+            id,
             patch: ThreadPatch::default(),
             has_session: false,
             session_at: None,
@@ -92,7 +92,7 @@ impl Fold {
 
     fn session_meta(&mut self, meta: &SessionMeta) {
         // A fork carries its parent's record, which says nothing of this thread.
-        if !meta.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(&self.id)) {
+        if meta.id.as_ref().and_then(|id| id.parse().ok()) != Some(self.id) {
             return;
         }
         if !self.has_session {

@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::object::{self, Object};
-use super::text::{Text, is_image_tag, is_injected, user_message};
+use super::text::{Text, Word, is_image_tag, is_injected, user_message};
 use super::usual::{self, Usual};
 use super::{Git, RolloutItem, RolloutLine, SessionMeta, TurnContext, kinds};
 use crate::{DynamicToolSpec, Timestamp, json};
@@ -34,9 +34,9 @@ pub enum MalformedLine {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    timestamp: Option<Cow<'a, str>>,
+    timestamp: Option<Word<'a>>,
     #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Word<'a>>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
     record_type: Option<IgnoredAny>,
@@ -71,6 +71,10 @@ pub fn parse_line(line: &[u8]) -> Result<Option<RolloutLine>, MalformedLine> {
             return Ok(Some(RolloutLine { timestamp, item }));
         }
     }
+    // Strings are read as bytes, which serde_json does not search for control characters.
+    if text.bytes().fold(u8::MAX, u8::min) < b' ' {
+        json_value(text)?;
+    }
     if let Some(line) = usual
         && let Ok(item) = enveloped(line.kind, line.payload)
     {
@@ -104,8 +108,8 @@ fn glance_bare(line: &str) -> Option<RolloutItem> {
 
 fn unusual(text: &str) -> Result<RolloutLine, MalformedLine> {
     let envelope: Envelope<'_> = object::read(text)?;
-    let timestamp = envelope.timestamp.as_deref().and_then(|time| time.parse().ok());
-    let item = match (envelope.kind.as_deref(), envelope.payload) {
+    let timestamp = envelope.timestamp.as_ref().and_then(|time| time.0.parse().ok());
+    let item = match (envelope.kind.as_ref().map(|kind| &*kind.0), envelope.payload) {
         (Some(kind), Some(payload)) => enveloped(kind, payload.get())?,
         (Some(kind), None) if is_enveloped(kind) => enveloped(kind, "null")?,
         (Some(kind), None) => response_item(kind, text)?,
@@ -154,13 +158,13 @@ fn payload_kind(payload: &str) -> Result<Cow<'_, str>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Kind<'a> {
         #[serde(borrow, rename = "type")]
-        kind: Option<Cow<'a, str>>,
+        kind: Option<Word<'a>>,
     }
 
     if let Some((kind, _)) = usual::kind_of(payload) {
         return Ok(Cow::Borrowed(kind));
     }
-    Ok(object::read::<Kind<'_>>(payload)?.kind.unwrap_or_default())
+    Ok(object::read::<Kind<'_>>(payload)?.kind.unwrap_or_default().0)
 }
 
 fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine> {
@@ -168,14 +172,16 @@ fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine
     #[serde(bound(deserialize = "C: Deserialize<'de>"))]
     struct Message<'a, C> {
         #[serde(borrow)]
-        role: Option<Cow<'a, str>>,
+        role: Option<Word<'a>>,
         content: Option<C>,
     }
     #[derive(Deserialize)]
     struct Part<'a> {
         #[serde(borrow, rename = "type")]
-        kind: Option<Cow<'a, str>>,
-        text: Option<Text>,
+        kind: Option<Word<'a>>,
+        /// It matters in some types of parts only.
+        #[serde(borrow)]
+        text: Option<&'a RawValue>,
     }
 
     if kind != "message" {
@@ -188,19 +194,19 @@ fn response_item(kind: &str, payload: &str) -> Result<RolloutItem, MalformedLine
     if !is_user {
         // The content of other roles may be anything.
         let message: Message<'_, IgnoredAny> = object::read(payload)?;
-        if message.role.as_deref() != Some("user") {
+        if message.role.is_none_or(|role| role.0 != "user") {
             return Ok(RolloutItem::Other);
         }
     }
     let message: Message<'_, Vec<Object<Part<'_>>>> = object::read(payload)?;
     let parts = message.content.unwrap_or_default();
-    let is = |part: &Object<Part<'_>>, kind| part.0.kind.as_deref() == Some(kind);
-    let words: Vec<&str> = parts
-        .iter()
-        .filter(|part| is(part, "input_text"))
-        .filter_map(|part| part.0.text.as_ref().map(|text| text.0.as_str()))
-        .filter(|text| !is_image_tag(text))
-        .collect();
+    let is =
+        |part: &Object<Part<'_>>, kind| part.0.kind.as_ref().is_some_and(|word| word.0 == kind);
+    let mut words: Vec<String> = Vec::new();
+    for text in parts.iter().filter(|part| is(part, "input_text")).filter_map(|part| part.0.text) {
+        words.push(serde_json::from_str::<Text>(text.get())?.0);
+    }
+    words.retain(|text| !is_image_tag(text));
     let words = words.join("\n");
     if is_injected(&words) {
         return Ok(RolloutItem::Other);
@@ -264,7 +270,7 @@ fn session_meta(payload: &str) -> Result<RolloutItem, MalformedLine> {
     struct Meta<'a> {
         id: Option<Text>,
         #[serde(borrow)]
-        timestamp: Option<Cow<'a, str>>,
+        timestamp: Option<Word<'a>>,
         #[serde(borrow)]
         source: Option<&'a RawValue>,
         model_provider: Option<Text>,
@@ -285,7 +291,7 @@ fn session_meta(payload: &str) -> Result<RolloutItem, MalformedLine> {
     let meta: Meta<'_> = object::read(payload)?;
     Ok(RolloutItem::SessionMeta(Box::new(SessionMeta {
         id: filled(meta.id),
-        timestamp: meta.timestamp.and_then(|time| time.parse::<Timestamp>().ok()),
+        timestamp: meta.timestamp.and_then(|time| time.0.parse::<Timestamp>().ok()),
         source: text_or_object(meta.source)?,
         model_provider: filled(meta.model_provider),
         model: filled(meta.model),

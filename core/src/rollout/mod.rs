@@ -29,3 +29,4 @@ pub use fold::{Fold, fold};
 pub use item::{Git, RolloutItem, RolloutLine, SessionMeta, TurnContext, UserMessage};
 pub use line::{MalformedLine, parse_line};
 pub use name::{RolloutName, file_key};
+pub(crate) use text::Word;

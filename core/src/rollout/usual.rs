@@ -47,8 +47,13 @@ pub(super) fn token_count(payload: &str) -> Option<RolloutItem> {
     let info = payload.strip_prefix(r#"{"type":"token_count","info":"#)?;
     let item = if let Some(usage) = info.strip_prefix(r#"{"total_token_usage":{"#) {
         let usage = &usage[..memchr2(b'{', b'}', usage.as_bytes())?];
-        let total = &usage[TOTAL.find(usage.as_bytes())? + TOTAL.needle().len()..];
-        RolloutItem::TokenCount(total.split(',').next()?.parse().ok()?)
+        let (before, total) = usage.split_at(TOTAL.find(usage.as_bytes())?);
+        let total = total[TOTAL.needle().len()..].split(',').next()?;
+        // Otherwise it is the end of another name, or no number that JSON knows.
+        if before.ends_with('\\') || !is_usual_number(total) {
+            return None;
+        }
+        RolloutItem::TokenCount(total.parse().ok()?)
     } else if info.starts_with("null") {
         RolloutItem::Other
     } else {
@@ -57,6 +62,12 @@ pub(super) fn token_count(payload: &str) -> Option<RolloutItem> {
     // It tells something, so it is not enough that it looks whole.
     let count = |brace| memchr_iter(brace, payload.as_bytes()).count();
     (looks_whole(payload) && count(b'{') == count(b'}')).then_some(item)
+}
+
+/// Whether this is an integer as JSON has it, and not minus zero.
+fn is_usual_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    digits.starts_with(|c: char| matches!(c, '1'..='9')) || text == "0"
 }
 
 /// The role of a message, of which `rest` is what follows the type.
@@ -102,7 +113,8 @@ fn ends_in_member(text: &str) -> bool {
 /// A string without escapes, up to its closing quote, and what follows.
 fn simple_string(text: &str) -> Option<(&str, &str)> {
     let end = memchr2(b'"', b'\\', text.as_bytes())?;
-    (text.as_bytes()[end] == b'"').then(|| (&text[..end], &text[end + 1..]))
+    let is_simple = text.as_bytes()[end] == b'"' && text[..end].bytes().all(|byte| byte >= b' ');
+    is_simple.then(|| (&text[..end], &text[end + 1..]))
 }
 
 #[cfg(test)]
@@ -134,9 +146,13 @@ mod tests {
         assert_eq!(token_count(&payload("null")), Some(RolloutItem::Other));
         let cut = payload(usage).len() - 1;
         assert_eq!(token_count(&payload(usage)[..cut]), None);
-        for other in
-            ["{}", r#"{"total_token_usage":{}}"#, r#"{"total_token_usage":{"total_tokens":1.5}}"#]
-        {
+        for other in [
+            "{}",
+            r#"{"total_token_usage":{}}"#,
+            r#"{"total_token_usage":{"total_tokens":1.5}}"#,
+            r#"{"total_token_usage":{"total_tokens":007}}"#,
+            r#"{"total_token_usage":{"a\"total_tokens":8,"total_tokens":9}}"#,
+        ] {
             assert_eq!(token_count(&payload(other)), None, "{other}");
         }
     }
