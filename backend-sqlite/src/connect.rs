@@ -22,14 +22,20 @@ pub(crate) fn plain(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// The same, which waits for others as long as opening may. Even reading waits while another process
+/// closes the file as the last, or puts in order what a killed one left.
+pub(crate) fn patient(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
+    plain(path).busy_timeout(options.deadline)
+}
+
 /// A connection that looks at a file without changing a byte of it.
-pub(crate) fn probe(path: &Path) -> SqliteConnectOptions {
-    plain(path).read_only(true)
+pub(crate) fn probe(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
+    patient(path, options).read_only(true)
 }
 
 /// A connection that gives an empty file its lasting settings.
-pub(crate) fn create(path: &Path) -> SqliteConnectOptions {
-    plain(path)
+pub(crate) fn create(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
+    patient(path, options)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)

@@ -54,6 +54,13 @@ pub(crate) fn translate(error: sqlx::Error, path: &Path, operation: &'static str
     translated.with_source(error)
 }
 
+/// Whether a connection that only reads met a file whose last change was cut off, which one that may
+/// write undoes: `SQLITE_READONLY_ROLLBACK`.
+pub(crate) fn needs_rollback(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    matches!(source, Some(sqlx::Error::Database(error)) if error.code().as_deref() == Some("776"))
+}
+
 /// What a handle answers whose store allows this version only to read.
 pub(crate) fn read_only(path: &Path) -> Error {
     Error::new(

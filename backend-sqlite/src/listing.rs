@@ -110,6 +110,11 @@ impl<'a> Listing<'a> {
         Self { query, columns, index, named, ranges }
     }
 
+    /// Whether one statement may not be enough for a page.
+    pub(crate) fn takes_several(&self) -> bool {
+        self.ranges.len() > RANGES || Self::needs_filter(&self.query.filter)
+    }
+
     /// Whether rows of the ranges may still not match the filter.
     pub(crate) fn needs_filter(filter: &ThreadFilter) -> bool {
         filter.text.is_some()

@@ -144,7 +144,7 @@ impl SqliteStore {
     async fn pending_logs(&self) -> Result<Vec<ThreadId>> {
         let failed = |error| self.threads.failed(error, "maintain");
         let mut reader = self.threads.lend().await?;
-        let rows = sqlx::query("SELECT thread_id FROM tombstones WHERE logs_pending = 1 LIMIT ?1")
+        let rows = sqlx::query("SELECT thread_id FROM tombstones WHERE logs_pending = 1 LIMIT +?1")
             .bind(LOGS_STEP)
             .fetch_all(&mut reader.connection)
             .await

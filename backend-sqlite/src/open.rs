@@ -4,13 +4,14 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind as IoKind;
 use std::path::Path;
 
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
 use threadkeep_core::{Error, ErrorKind, Result};
 use threadkeep_migrations::sqlite::APPLICATION_ID;
 use threadkeep_migrations::{Meta, Migration, Plan, UpgradeLock, plan};
 
 use crate::errors::translate;
-use crate::{SqliteOptions, connect};
+use crate::{SqliteOptions, connect, errors};
 
 /// Whether a file may be written to by this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,12 @@ pub(crate) async fn prepare(
     options: SqliteOptions,
 ) -> Result<Access> {
     check_folder(path)?;
-    if let Some(access) = look(path, steps).await? {
-        return Ok(access);
+    match look(path, steps, connect::probe(path, options)).await {
+        Ok(Some(access)) => return Ok(access),
+        Ok(None) => {}
+        // A process was killed while it created the file.
+        Err(error) if errors::needs_rollback(&error) => {}
+        Err(error) => return Err(error),
     }
     let lock_path = path.to_owned();
     let lock =
@@ -39,17 +44,22 @@ pub(crate) async fn prepare(
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, "waiting for a lock failed").with_source(error)
             })??;
-    // Somebody else may have done it while this process waited.
-    let access = match look(path, steps).await? {
+    // Somebody else may have done it while this process waited. A connection that could write also
+    // undoes what a killed process left half done.
+    let access = match look(path, steps, connect::patient(path, options)).await? {
         Some(access) => access,
-        None => upgrade(path, steps).await?,
+        None => upgrade(path, steps, options).await?,
     };
     drop(lock);
     Ok(access)
 }
 
 /// What the file allows as it is; `None` where it has to be created or upgraded.
-async fn look(path: &Path, steps: &'static [Migration]) -> Result<Option<Access>> {
+async fn look(
+    path: &Path,
+    steps: &'static [Migration],
+    connection: SqliteConnectOptions,
+) -> Result<Option<Access>> {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == IoKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, error)),
@@ -61,7 +71,7 @@ async fn look(path: &Path, steps: &'static [Migration]) -> Result<Option<Access>
         Ok(file) if file.len() == 0 => return Ok(None),
         Ok(_) => {}
     }
-    let mut connection = connect::connect(&connect::probe(path), path, "open").await?;
+    let mut connection = connect::connect(&connection, path, "open").await?;
     let meta = read_meta(&mut connection, path).await;
     close(connection, path).await?;
     Ok(match plan(meta?, steps).map_err(|error| error.about(path.display()))? {
@@ -71,9 +81,13 @@ async fn look(path: &Path, steps: &'static [Migration]) -> Result<Option<Access>
     })
 }
 
-async fn upgrade(path: &Path, steps: &'static [Migration]) -> Result<Access> {
+async fn upgrade(
+    path: &Path,
+    steps: &'static [Migration],
+    options: SqliteOptions,
+) -> Result<Access> {
     create_private(path)?;
-    let mut connection = connect::connect(&connect::create(path), path, "open").await?;
+    let mut connection = connect::connect(&connect::create(path, options), path, "open").await?;
     let result = migrate(&mut connection, path, steps).await;
     close(connection, path).await?;
     result.map(|()| Access::Full)

@@ -77,11 +77,16 @@ impl ThreadFile {
             return Ok(page);
         }
         let listing = Listing::new(query, columns);
+        // What several statements read together has to be of one moment.
+        let several = listing.takes_several();
+        if several {
+            sqlx::query("BEGIN").execute(&mut reader.connection).await.map_err(failed)?;
+        }
         let mut position = query.after.map(|cursor| (cursor.value(), cursor.id()));
         let mut last = position;
         // Damaged rows after the last item belong to the next page, if there is one.
         let mut trailing = Vec::new();
-        loop {
+        'rows: loop {
             let missing = query.limit + 1 - page.items.len();
             let wanted =
                 if Listing::needs_filter(&query.filter) { missing.max(FILTERED) } else { missing };
@@ -96,8 +101,8 @@ impl ThreadFile {
                     Err(skipped) => trailing.push(skipped),
                     Ok(Some(_)) if page.items.len() == query.limit => {
                         page.next = last.map(|(value, id)| Cursor::new(query, value, id));
-                        reader.give_back();
-                        return Ok(page);
+                        trailing.clear();
+                        break 'rows;
                     }
                     Ok(Some(item)) => {
                         page.items.push(item);
@@ -107,11 +112,15 @@ impl ThreadFile {
                 }
             }
             if ended {
-                reader.give_back();
-                page.skipped.append(&mut trailing);
-                return Ok(page);
+                break;
             }
         }
+        if several {
+            sqlx::query("COMMIT").execute(&mut reader.connection).await.map_err(failed)?;
+        }
+        reader.give_back();
+        page.skipped.append(&mut trailing);
+        Ok(page)
     }
 
     pub(crate) async fn read_checkpoints(

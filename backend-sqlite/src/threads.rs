@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteSynchronous;
 use threadkeep_core::{
-    Checkpoint, Effect, Error, ErrorKind, Outcome, Page, Result, ThreadId, ThreadMetadata,
-    ThreadQuery, ThreadStore, WriteBatch, limits,
+    Checkpoint, Error, ErrorKind, Outcome, Page, Result, ThreadId, ThreadMetadata, ThreadQuery,
+    ThreadStore, WriteBatch, limits,
 };
 use threadkeep_migrations::sqlite::THREADS;
 use threadkeep_writer::{Writer, WriterOptions};
 
 use crate::open::{self, Access};
 use crate::readers::{Reader, Readers};
-use crate::writer::{ThreadEngine, WriteConnection, deletions};
+use crate::writer::{ThreadEngine, WriteConnection, Written};
 use crate::{SqliteOptions, SqliteStore, connect, errors};
 
 /// The open file: its writer and the connections that read.
@@ -111,14 +111,7 @@ impl ThreadStore for SqliteStore {
     }
 
     async fn write(&self, batch: WriteBatch) -> Result<Vec<Outcome>> {
-        let deletions = deletions(&batch);
-        let outcomes = self.threads.writer()?.submit(batch).await?;
-        let deleted: Vec<_> = deletions
-            .into_iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| outcome.effect == Effect::Deleted)
-            .filter_map(|(id, _)| id)
-            .collect();
+        let Written { outcomes, deleted } = self.threads.writer()?.submit(batch).await?;
         // The logs are in another file: what cannot be deleted there now is left to `maintain`.
         if !deleted.is_empty()
             && let Err(error) = self.drop_logs(deleted).await

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
-use threadkeep_core::{Change, Error, ErrorKind, Outcome, Result, ThreadId, WriteBatch};
+use threadkeep_core::{Change, Effect, Error, ErrorKind, Outcome, Result, ThreadId, WriteBatch};
 use threadkeep_writer::Engine;
 
 use crate::errors::translate;
@@ -69,6 +69,14 @@ impl WriteConnection {
     }
 }
 
+/// What a batch did.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Threads that it deleted, whose logs are to go; none where it was a repeat.
+    pub(crate) deleted: Vec<ThreadId>,
+}
+
 /// Applies batches of changes.
 pub(crate) struct ThreadEngine {
     pub(crate) connection: WriteConnection,
@@ -76,7 +84,7 @@ pub(crate) struct ThreadEngine {
 
 impl Engine for ThreadEngine {
     type Job = WriteBatch;
-    type Answer = Vec<Outcome>;
+    type Answer = Written;
 
     fn size(job: &WriteBatch) -> usize {
         // About what a row, its index entries and a checkpoint take.
@@ -87,7 +95,7 @@ impl Engine for ThreadEngine {
         self.connection.begin(wait)
     }
 
-    fn apply(&mut self, jobs: Vec<WriteBatch>) -> Result<Vec<Result<Vec<Outcome>>>> {
+    fn apply(&mut self, jobs: Vec<WriteBatch>) -> Result<Vec<Result<Written>>> {
         let connection = self.connection.get()?;
         let applied = block_on(apply(connection, jobs));
         applied.map_err(|error| self.connection.failed(error, "write"))
@@ -102,7 +110,7 @@ impl Engine for ThreadEngine {
     }
 }
 
-type Answers = Vec<Result<Vec<Outcome>>>;
+type Answers = Vec<Result<Written>>;
 
 async fn apply(
     connection: &mut SqliteConnection,
@@ -114,22 +122,27 @@ async fn apply(
     for job in jobs {
         let name = job.id();
         if let Some(outcomes) = name.and_then(|name| named.get(&name)) {
-            answers.push(Ok(outcomes.clone()));
+            answers.push(Ok(Written { outcomes: outcomes.clone(), ..Written::default() }));
             continue;
         }
+        let deletions = deletions(&job);
         let answer = records.apply(job);
         if let (Some(name), Ok(outcomes)) = (name, &answer) {
             batches::remember(connection, name, outcomes).await?;
             named.insert(name, outcomes.clone());
         }
-        answers.push(answer);
+        answers.push(answer.map(|outcomes| {
+            let deleted = deletions.into_iter().zip(&outcomes);
+            let deleted = deleted.filter(|(_, outcome)| outcome.effect == Effect::Deleted);
+            Written { deleted: deleted.filter_map(|(id, _)| id).collect(), outcomes }
+        }));
     }
     store::changed(connection, records.into_changed()).await?;
     Ok(answers)
 }
 
 /// The thread each change would delete, in the order of the changes.
-pub(crate) fn deletions(batch: &WriteBatch) -> Vec<Option<ThreadId>> {
+fn deletions(batch: &WriteBatch) -> Vec<Option<ThreadId>> {
     let deleted = batch.changes().iter().map(|(change, _)| match change {
         Change::Delete { id, .. } => Some(*id),
         _ => None,
