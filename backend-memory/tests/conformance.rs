@@ -12,6 +12,10 @@ struct Memory;
 
 #[async_trait]
 impl Fixture for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
     fn declared(&self) -> Declared {
         Declared::everything()
             .without(Capability::Persistent, "it is gone with its last handle")
@@ -19,6 +23,8 @@ impl Fixture for Memory {
             .without(Capability::MultiProcess, "other processes cannot reach it")
             .without(Capability::Backup, "it has no files")
             .without_tamper("it has no files")
+            .without_previous_format("it has no files")
+            .without_hold("other processes cannot reach it")
     }
 
     async fn open(&self, _workspace: &Path) -> Result<Arc<dyn Store>> {

@@ -14,6 +14,10 @@ struct Sqlite;
 
 #[async_trait]
 impl Fixture for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn declared(&self) -> Declared {
         Declared::everything()
     }
@@ -23,10 +27,7 @@ impl Fixture for Sqlite {
     }
 
     async fn tamper(&self, workspace: &Path, id: ThreadId) -> Result<()> {
-        let failed =
-            |error: sqlx::Error| Error::new(ErrorKind::Io, "tampering failed").with_source(error);
-        let url = workspace.join("threads.db").display().to_string();
-        let mut connection = SqliteConnection::connect(&url).await.map_err(failed)?;
+        let mut connection = connect(workspace, "threads.db").await?;
         sqlx::query("UPDATE threads SET body = replace(body, '\"title\":\"', '\"title\":\"~') WHERE id = ?1")
             .bind(&id.as_bytes()[..])
             .execute(&mut connection)
@@ -34,6 +35,36 @@ impl Fixture for Sqlite {
             .map_err(failed)?;
         connection.close().await.map_err(failed)
     }
+
+    /// There is one format so far. Before it a file is without tables, as a process leaves it that
+    /// is killed while it creates a store: its lasting settings are there, its first step is not.
+    async fn lay_down_previous_format(&self, workspace: &Path) -> Result<()> {
+        for file in ["threads.db", "threads-logs.db"] {
+            let mut connection = connect(workspace, file).await?;
+            sqlx::raw_sql("PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal; VACUUM")
+                .execute(&mut connection)
+                .await
+                .map_err(failed)?;
+            connection.close().await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn hold(&self, workspace: &Path) -> Result<Box<dyn Send>> {
+        let mut connection = connect(workspace, "threads.db").await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.map_err(failed)?;
+        Ok(Box::new(connection))
+    }
+}
+
+/// A connection that knows nothing of the store.
+async fn connect(workspace: &Path, file: &str) -> Result<SqliteConnection> {
+    let url = format!("{}?mode=rwc", workspace.join(file).display());
+    SqliteConnection::connect(&url).await.map_err(failed)
+}
+
+fn failed(error: sqlx::Error) -> Error {
+    Error::new(ErrorKind::Io, "the fixture failed").with_source(error)
 }
 
 fn main() -> ExitCode {

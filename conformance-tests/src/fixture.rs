@@ -10,8 +10,17 @@ use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
 /// How the suite gets at a backend.
 #[async_trait]
 pub trait Fixture: Send + Sync + 'static {
+    /// What the backend is called in reports, in lower case.
+    fn name(&self) -> &str;
+
     /// What the backend can do, and why not where it cannot.
     fn declared(&self) -> Declared;
+
+    /// What this machine lacks to run the backend at all, such as a server. No case is run then,
+    /// and the reason is printed; where the variable `CI` is `true`, the run fails.
+    fn lacking(&self) -> Option<String> {
+        None
+    }
 
     /// Opens a store in this folder, which exists and belongs to the suite alone.
     ///
@@ -26,6 +35,24 @@ pub trait Fixture: Send + Sync + 'static {
         let _ = (workspace, id);
         Err(Error::new(ErrorKind::Unsupported, "the fixture has no way to damage a row")
             .hint("implement tamper, or declare why not with without_tamper"))
+    }
+
+    /// Makes, in this empty folder, a store as the previous stored format had it, empty of threads.
+    /// A fixture that cannot do so says so in [`Self::declared`].
+    async fn lay_down_previous_format(&self, workspace: &Path) -> Result<()> {
+        let _ = workspace;
+        Err(Error::new(ErrorKind::Unsupported, "the fixture knows no previous stored format").hint(
+            "implement lay_down_previous_format, or declare why not with without_previous_format",
+        ))
+    }
+
+    /// Takes what a write takes of the store of this folder, and keeps it until the value is
+    /// dropped or its process ends: no handle can write meanwhile. A fixture that cannot do so says
+    /// so in [`Self::declared`].
+    async fn hold(&self, workspace: &Path) -> Result<Box<dyn Send>> {
+        let _ = workspace;
+        Err(Error::new(ErrorKind::Unsupported, "the fixture has no way to hold the write side")
+            .hint("implement hold, or declare why not with without_hold"))
     }
 }
 
@@ -50,10 +77,14 @@ pub(crate) enum Need {
     Backend(Capability),
     /// A fixture that can damage a row.
     Tamper,
+    /// A fixture that can make a store of the previous stored format.
+    PreviousFormat,
+    /// A fixture that can keep every handle from writing.
+    Hold,
 }
 
 impl Declared {
-    /// Every capability, and rows can be damaged.
+    /// Every capability, and everything a fixture can do.
     pub fn everything() -> Self {
         Self::default()
     }
@@ -72,6 +103,25 @@ impl Declared {
         self
     }
 
+    /// There is no stored format before the present one, or the fixture cannot make it.
+    #[must_use]
+    pub fn without_previous_format(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::PreviousFormat, reason.into());
+        self
+    }
+
+    /// The fixture cannot keep others from writing.
+    #[must_use]
+    pub fn without_hold(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Hold, reason.into());
+        self
+    }
+
+    /// What is missing, with the reason.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = (Need, &str)> {
+        self.missing.iter().map(|(need, reason)| (*need, reason.as_str()))
+    }
+
     pub(crate) fn has(&self, capability: Capability) -> bool {
         self.why_not(Need::Backend(capability)).is_none()
     }
@@ -88,6 +138,8 @@ impl Need {
         match self {
             Self::Backend(capability) => capability.as_str(),
             Self::Tamper => "tamper",
+            Self::PreviousFormat => "previous format",
+            Self::Hold => "hold",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,31 +11,38 @@ use tempfile::TempDir;
 use threadkeep_core::{Capability, Result, Store, ThreadId};
 use tokio::runtime::Builder;
 
-use crate::Fixture;
 use crate::fixture::Declared;
+use crate::setting::Setting;
 
-/// A backend and a folder to open it in. The folder goes with the value.
+/// A setting and a folder to open its backend in. The folder goes with the value.
 pub(crate) struct Lab {
-    fixture: Arc<dyn Fixture>,
+    setting: Setting,
     folder: TempDir,
 }
 
 /// How a case ended.
 pub(crate) type Verdict<T = ()> = Result<T, Failure>;
 
-/// Why a case failed, where it was not an assertion.
-pub(crate) struct Failure(String);
+/// Why a case failed, where it was not an assertion, or why it could not be run here.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    /// What a random case began from.
+    pub(crate) seed: Option<u64>,
+    /// Whether nothing is wrong but the case cannot be run on this machine.
+    pub(crate) skipped: bool,
+}
 
 impl Lab {
-    pub(crate) fn new(fixture: Arc<dyn Fixture>) -> Verdict<Self> {
+    pub(crate) fn new(setting: &Setting) -> Verdict<Self> {
         let folder = tempfile::Builder::new().prefix("threadkeep-").tempdir()?;
         std::fs::create_dir(folder.path().join("store"))?;
-        Ok(Self { fixture, folder })
+        Ok(Self { setting: setting.clone(), folder })
     }
 
     /// A handle onto the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
-        self.fixture.open(&self.workspace()).await
+        self.setting.fixture.open(&self.workspace()).await
     }
 
     /// Another handle onto the same data, or the same handle where nothing would be left.
@@ -49,7 +57,7 @@ impl Lab {
 
     /// A store in another folder of the lab.
     pub(crate) async fn open_at(&self, folder: &Path) -> Result<Arc<dyn Store>> {
-        self.fixture.open(folder).await
+        self.setting.fixture.open(folder).await
     }
 
     /// A path in the lab that nothing is at.
@@ -58,7 +66,7 @@ impl Lab {
     }
 
     pub(crate) async fn tamper(&self, id: ThreadId) -> Result<()> {
-        self.fixture.tamper(&self.workspace(), id).await
+        self.setting.fixture.tamper(&self.workspace(), id).await
     }
 
     pub(crate) fn declares(&self, capability: Capability) -> bool {
@@ -66,20 +74,36 @@ impl Lab {
     }
 
     pub(crate) fn declared(&self) -> Declared {
-        self.fixture.declared()
+        self.setting.fixture.declared()
     }
 
-    fn workspace(&self) -> PathBuf {
+    pub(crate) fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// The folder of the store.
+    pub(crate) fn workspace(&self) -> PathBuf {
         self.folder.path().join("store")
     }
 }
 
+/// Runs a case in a lab of its own.
+pub(crate) fn run_case(
+    setting: &Setting,
+    case: impl for<'a> FnOnce(&'a Lab) -> Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>
+    + Send
+    + 'static,
+) -> Verdict {
+    let lab = Lab::new(setting)?;
+    run_within(setting.options.patience, async move { case(&lab).await })
+}
+
 /// Runs a case to its end, or until patience ends, on a runtime of its own: backends may spawn
 /// tasks, block a thread, and use timers.
-pub(crate) fn run_within(
+pub(crate) fn run_within<T: Send + 'static>(
     patience: Duration,
-    case: impl Future<Output = Verdict> + Send + 'static,
-) -> Verdict {
+    case: impl Future<Output = Verdict<T>> + Send + 'static,
+) -> Verdict<T> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // On a task of its own, a case that blocks its thread does not block the clock.
     let task = runtime.spawn(case);
@@ -97,13 +121,28 @@ pub(crate) fn run_within(
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), seed: None, skipped: false }
+    }
+
+    /// The case cannot be run on this machine.
+    pub(crate) fn cannot_run(reason: impl Into<String>) -> Self {
+        Self { message: reason.into(), seed: None, skipped: true }
+    }
+
+    /// What the failing random sequence began from.
+    pub(crate) fn at_seed(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The same failure, with what was going on.
+    pub(crate) fn during(self, what: impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
     }
 }
 
@@ -111,13 +150,13 @@ impl Failure {
 impl From<threadkeep_core::Error> for Failure {
     #[track_caller]
     fn from(error: threadkeep_core::Error) -> Self {
-        Self(format!("{}: {error}\n{error:?}", Location::caller()))
+        Self::new(format!("{}: {error}\n{error:?}", Location::caller()))
     }
 }
 
 impl From<std::io::Error> for Failure {
     #[track_caller]
     fn from(error: std::io::Error) -> Self {
-        Self(format!("{}: {error}", Location::caller()))
+        Self::new(format!("{}: {error}", Location::caller()))
     }
 }

@@ -19,6 +19,10 @@
 //!
 //! #[async_trait]
 //! impl Fixture for Mine {
+//!     fn name(&self) -> &'static str {
+//!         "mine"
+//!     }
+//!
 //!     fn declared(&self) -> Declared {
 //!         Declared::everything().without_tamper("its files are encrypted")
 //!     }
@@ -33,25 +37,52 @@
 //! }
 //! ```
 //!
-//! Every case has a name, `tier::group::rule`. Filters and `--list` work as with other tests, and
-//! so do runners that give each case a process. A case that needs what the backend does not declare
-//! is reported as ignored, with the declared reason. A run without any case is a failure.
+//! `CONTRACT.md` numbers the rules; every case proves one and is named after it:
+//! `tier::rule::case`. Filters and `--list` work as with other tests, and so do runners that give
+//! each case a process. A case that needs what the backend does not declare is reported as ignored,
+//! with the declared reason. A run without any case is a failure.
 //!
 //! | tier | what it does |
 //! |---|---|
-//! | `examples` | one readable example for each rule |
-//! | `model` | random operations, answered by the backend and by a naive model alike |
+//! | `examples` | one readable example, or more, for each rule |
+//! | `model` | random operations on up to three handles, answered by the backend and by a naive model alike |
+//! | `laws` | what must come out the same by two ways: histories in any split, pages of any size, copies of copies |
+//! | `interleaving` | tasks and handles at once; some order of their calls has to explain every answer |
+//! | `processes` | this program starts itself again: many opens at once, many writers, a stopped and a killed holder |
+//! | `kill` | processes killed at any moment lose nothing that was acknowledged |
+//! | `power` | the same with the machine's power cut; Linux, as root |
+//! | `runtime` | the caller's runtime goes on, dropped futures leave nothing behind |
 //!
-//! The random tier runs 64 sequences, or as many as `THREADKEEP_CASES` says, from the seed in
-//! `THREADKEEP_SEED` or a new one. A failure prints the shortest sequence found, the first answer
-//! that differs, and the command that repeats it.
+//! | option | variable | meaning |
+//! |---|---|---|
+//! | `--tier TIER` | | only the cases of this tier; may be given several times |
+//! | `--seed N` | `THREADKEEP_SEED` | begin everything random from this number |
+//! | `--cases N` | `THREADKEEP_CASES` | so many random sequences, histories or kills a case |
+//! | `--report FILE` | | write the [`Report`] there; a whole run writes it to `conformance/` in cargo's build folder |
+//!
+//! A failure prints the rule, the shortest sequence found, the first answer that differs, and the
+//! command that repeats it.
 
 mod cases;
+mod diff;
 mod fixture;
+mod judge;
 mod lab;
+mod linear;
 mod model;
+mod random;
+mod report;
+mod role;
+// A rule without a case is a constant that nobody uses.
+#[deny(dead_code)]
+mod rules;
 mod runner;
+mod setting;
 
 pub use async_trait::async_trait;
+pub use cases::Tier;
 pub use fixture::{Declared, Fixture};
+pub use judge::{judge, play_part};
+pub use report::{CaseReport, Ending, Report};
 pub use runner::run;
+pub use setting::Options;

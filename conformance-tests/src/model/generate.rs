@@ -1,31 +1,29 @@
-//! Random sequences. Everything comes from small pools, so that collisions are likely; what
-//! stands first in a pool is what a failing sequence is made smaller to.
+//! Random sequences, of what the pools hold.
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use threadkeep_core::{
-    Archived, Change, Direction, DynamicToolSpec, FieldPatch, LogEntry, LogFilter, LogLevel,
-    LogQuery, LogThreads, SortKey, ThreadId, ThreadQuery, TimeRange, Timestamp,
+    Archived, Change, Direction, FieldPatch, LogEntry, LogFilter, LogLevel, LogQuery, LogThreads,
+    SortKey, ThreadQuery, TimeRange,
 };
 
-use super::ops::{Expectation, Field, Op, Part, Probe, Script, Seed, Step, Wanted};
+use super::ops::{Expectation, Field, Op, Part, Probe, Seed, Step, Wanted};
+use super::pools::{
+    cwd, file, huge_text, id, key, log_text, log_thread, log_time, provider, rollout_path,
+    search_text, source, text, time, tokens, tools,
+};
 
-/// The threads there are. Their order tells whether bytes are compared as unsigned numbers.
-pub(crate) const IDS: [ThreadId; 4] = [
-    ThreadId::from_bytes([0x01; 16]),
-    ThreadId::from_bytes([0x7f; 16]),
-    ThreadId::from_bytes([0x80; 16]),
-    ThreadId::from_bytes([0xfe; 16]),
-];
-
-pub(crate) fn script() -> impl Strategy<Value = Script> {
-    vec((op(), vec(probe(), 0..4)).prop_map(|(op, probes)| Step { op, probes }), 1..=40)
-        .prop_map(Script)
+/// What may come next. Log entries are asked for by numbers around those given out so far.
+pub(crate) fn step(handles: usize, greatest_log_id: u64) -> impl Strategy<Value = Step> {
+    (0..handles, op(), vec(probe(greatest_log_id), 0..4)).prop_map(|(handle, op, probes)| Step {
+        handle,
+        op,
+        probes,
+    })
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -133,23 +131,22 @@ fn other_field() -> impl Strategy<Value = Field> {
 
 fn any_text_field() -> impl Strategy<Value = Field> {
     let optional = select(vec![
-        Field::Model as fn(Option<String>) -> Field,
-        Field::CliVersion,
+        Field::CliVersion as fn(Option<String>) -> Field,
         Field::GitSha,
         Field::GitBranch,
         Field::GitOrigin,
     ]);
     let required = select(vec![Field::Sandbox as fn(String) -> Field, Field::Approval]);
     prop_oneof![
-        (optional, option::of(text())).prop_map(|(field, text)| field(text)),
-        (required, text()).prop_map(|(field, text)| field(text)),
+        4 => (optional, option::of(text())).prop_map(|(field, text)| field(text)),
+        2 => (required, text()).prop_map(|(field, text)| field(text)),
+        1 => option::of(huge_text()).prop_map(Field::Model),
     ]
 }
 
-fn part() -> impl Strategy<Value = Part> {
+pub(crate) fn part() -> impl Strategy<Value = Part> {
     let optional = select(vec![
         Part::Preview as fn(FieldPatch<Option<String>>) -> Part,
-        Part::Model,
         Part::CliVersion,
         Part::GitSha,
         Part::GitBranch,
@@ -163,6 +160,7 @@ fn part() -> impl Strategy<Value = Part> {
         field_patch(source()).prop_map(Part::Source),
         field_patch(provider()).prop_map(Part::Provider),
         field_patch(cwd()).prop_map(Part::Cwd),
+        field_patch(option::of(huge_text())).prop_map(Part::Model),
     ];
     let others = prop_oneof![
         Just(Part::UserEvent),
@@ -184,15 +182,18 @@ fn field_patch<T: Clone + std::fmt::Debug>(
     })
 }
 
-fn probe() -> impl Strategy<Value = Probe> {
+fn probe(greatest_log_id: u64) -> impl Strategy<Value = Probe> {
     prop_oneof![
         5 => thread_query().prop_map(Probe::List),
         1 => (key(), option::of(key()), 1..4_usize)
             .prop_map(|(prefix, after, limit)| Probe::Checkpoints { prefix, after, limit }),
-        2 => (log_filter(), direction(), 1..6_usize).prop_map(|(filter, direction, limit)| {
+        2 => (log_filter(greatest_log_id), direction(), 1..6_usize).prop_map(|(filter, direction, limit)| {
             Probe::Logs(LogQuery::new(filter).direction(direction).limit(limit))
         }),
-        1 => log_filter().prop_map(Probe::MaxLogId),
+        1 => log_filter(greatest_log_id).prop_map(Probe::MaxLogId),
+        1 => select(vec![0, 10_001, usize::MAX]).prop_map(Probe::BadLimit),
+        1 => (thread_query(), thread_query())
+            .prop_map(|(from, to)| Probe::ForeignCursor(Box::new((from, to)))),
     ]
 }
 
@@ -255,7 +256,7 @@ fn log_entry() -> impl Strategy<Value = LogEntry> {
     )
 }
 
-fn log_filter() -> impl Strategy<Value = LogFilter> {
+fn log_filter(greatest_id: u64) -> impl Strategy<Value = LogFilter> {
     let level = || rarely(select(LogLevel::ALL.to_vec()));
     let parts = || rarely(btree_set(search_text(), 0..3));
     let threads = (btree_set(log_thread(), 0..3), any::<bool>())
@@ -265,7 +266,7 @@ fn log_filter() -> impl Strategy<Value = LogFilter> {
         (rarely(log_time()), rarely(log_time())),
         (parts(), parts(), parts(), parts()),
         (rarely(threads), rarely(log_text())),
-        (rarely(0..40_u64), rarely(0..40_u64)),
+        (rarely(0..greatest_id + 2), rarely(0..greatest_id + 2)),
     )
         .prop_map(|(levels, times, parts, (threads, process_id), ids)| {
             let mut filter = LogFilter::new();
@@ -277,113 +278,4 @@ fn log_filter() -> impl Strategy<Value = LogFilter> {
             (filter.after_id, filter.before_id) = ids;
             filter
         })
-}
-
-fn id() -> impl Strategy<Value = ThreadId> {
-    prop_oneof![Just(IDS[0]), select(IDS.to_vec())]
-}
-
-fn time() -> impl Strategy<Value = Timestamp> {
-    prop_oneof![
-        3 => select(vec![1_000, 0, 1_001]),
-        1 => select(vec![1, 2_000, -1, i64::MIN, i64::MAX])
-    ]
-    .prop_map(Timestamp::from_millis)
-}
-
-fn log_time() -> impl Strategy<Value = DateTime<Utc>> {
-    select(vec![0, 1, -1, 999_999_999, 1_000_000_000])
-        .prop_map(|nanos| DateTime::UNIX_EPOCH + TimeDelta::nanoseconds(nanos))
-}
-
-fn strings(pool: &[&str]) -> impl Strategy<Value = String> + use<> {
-    select(pool.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
-}
-
-fn source() -> impl Strategy<Value = String> {
-    strings(&["cli", "exec", "", "{\"subagent\":\"review\"}"])
-}
-
-fn provider() -> impl Strategy<Value = String> {
-    strings(&["openai", "", "OpenAI", "p\0"])
-}
-
-fn file() -> impl Strategy<Value = String> {
-    strings(&["a.jsonl", "b.jsonl"])
-}
-
-fn key() -> impl Strategy<Value = String> {
-    strings(&["", "a", "a/", "a/1", "b", "a\u{10FFFF}", "a%", "\0"])
-}
-
-fn text() -> impl Strategy<Value = String> {
-    let short = strings(&[
-        "a",
-        "",
-        "A",
-        "ab",
-        "100%",
-        "a_b",
-        "é",
-        "É",
-        "\0",
-        "a\0b",
-        "\u{1F980}\u{202E}א",
-        "e\u{301}'\"\\",
-    ]);
-    let long = strings(&[&("x".repeat(511) + "é"), &"\u{1F980}".repeat(1_025)]);
-    prop_oneof![30 => short, 1 => long]
-}
-
-fn search_text() -> impl Strategy<Value = String> {
-    strings(&["a", "", "B", "%", "_", "É", "é", "\0", "\\", "x"])
-}
-
-fn log_text() -> impl Strategy<Value = String> {
-    strings(&["a", "", "AB", "a%", "a_b", "é", "\0", "\u{1F980}\\"])
-}
-
-fn log_thread() -> impl Strategy<Value = String> {
-    let known: Vec<String> = IDS.iter().map(ThreadId::to_string).collect();
-    prop_oneof![4 => select(known), 1 => strings(&["", "a", "no uuid"])]
-}
-
-fn rollout_path() -> impl Strategy<Value = PathBuf> {
-    paths(&[
-        "/sessions/a",
-        "/archived_sessions/a",
-        "/sessions/./a",
-        "bytes:/a",
-        "archived_sessions",
-    ])
-}
-
-fn cwd() -> impl Strategy<Value = PathBuf> {
-    paths(&["/a", "", "/a/", "/A", "bytes:%41"])
-}
-
-fn paths(pool: &[&str]) -> impl Strategy<Value = PathBuf> + use<> {
-    let mut pool: Vec<PathBuf> = pool.iter().map(PathBuf::from).collect();
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStringExt as _;
-        pool.push(std::ffi::OsString::from_vec(b"/not utf8/\xff".to_vec()).into());
-    }
-    select(pool)
-}
-
-fn tokens() -> impl Strategy<Value = i64> {
-    select(vec![1, 0, 2, -1, i64::MAX, i64::MIN])
-}
-
-fn tools() -> impl Strategy<Value = Vec<DynamicToolSpec>> {
-    let pool: Vec<_> = [
-        r#"{"name":"a"}"#,
-        r#"{"name":"a","b":1.00}"#,
-        r#"{ "name" : "é\u0000", "inputSchema":{"z":1,"a":[]} }"#,
-    ]
-    .into_iter()
-    .filter_map(|text| DynamicToolSpec::from_json(text).ok())
-    .collect();
-    vec(select(pool), 0..3)
 }

@@ -1,7 +1,9 @@
 //! What a random sequence is made of: short to print, and made smaller part by part.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use chrono::{DateTime, Utc};
 use threadkeep_core::{
@@ -10,13 +12,23 @@ use threadkeep_core::{
     WriteBatch,
 };
 
-/// A sequence, in order.
+use crate::diff::shortened;
+
+/// A sequence, in order, and on how many handles.
 #[derive(Clone)]
-pub(crate) struct Script(pub(crate) Vec<Step>);
+pub(crate) struct Script {
+    pub(crate) handles: usize,
+    pub(crate) steps: Vec<Step>,
+    /// Counts the steps that were run, so that making a failing sequence smaller can begin by
+    /// leaving out the others.
+    pub(crate) seen: Option<Arc<AtomicUsize>>,
+}
 
 /// One operation and what is asked after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
+    /// The handle it is made on; the same is asked.
+    pub(crate) handle: usize,
     pub(crate) op: Op,
     pub(crate) probes: Vec<Probe>,
 }
@@ -127,17 +139,26 @@ pub(crate) enum Probe {
     },
     Logs(LogQuery),
     MaxLogId(LogFilter),
+    /// A page of a size that there is not, of everything that has pages.
+    BadLimit(usize),
+    /// A page of one listing, asked for with the cursor of another.
+    ForeignCursor(Box<(ThreadQuery, ThreadQuery)>),
 }
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, step) in (1..).zip(&self.0) {
-            writeln!(f, "  {number}. {:?}", step.op)?;
+        let mut text = String::new();
+        for (number, step) in (1..).zip(&self.steps) {
+            write!(text, "  {number}. ")?;
+            if self.handles > 1 {
+                write!(text, "on handle {}: ", step.handle + 1)?;
+            }
+            writeln!(text, "{:?}", step.op)?;
             for probe in &step.probes {
-                writeln!(f, "     then {probe:?}")?;
+                writeln!(text, "     then {probe:?}")?;
             }
         }
-        Ok(())
+        f.write_str(&shortened(&text))
     }
 }
 
@@ -227,7 +248,7 @@ impl Field {
     }
 }
 
-fn patch(parts: Vec<Part>) -> ThreadPatch {
+pub(crate) fn patch(parts: Vec<Part>) -> ThreadPatch {
     let mut patch = ThreadPatch::default();
     for part in parts {
         match part {

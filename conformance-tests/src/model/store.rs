@@ -5,13 +5,16 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use threadkeep_core::{
     BatchId, Change, Checkpoint, DynamicToolSpec, Effect, ErrorKind, Expect, FieldPatch, LogRow,
     Outcome, ThreadId, ThreadMetadata, ThreadPatch, ThreadSeed, Timestamp, WriteBatch,
 };
 
+use super::row::{cut, in_archive, patched};
+
 /// Everything stored.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
     pub(crate) threads: Vec<Known>,
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -21,7 +24,7 @@ pub(crate) struct Model {
 }
 
 /// All that is known of one thread, also after it was deleted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Known {
     pub(crate) id: ThreadId,
     pub(crate) row: Option<ThreadMetadata>,
@@ -61,10 +64,20 @@ impl Model {
         }
     }
 
+    /// Deletes the entries of an earlier time; answers how many.
+    pub(crate) fn delete_logs_before(&mut self, time: DateTime<Utc>) -> u64 {
+        let before = self.logs.len();
+        self.logs.retain(|row| row.entry.time >= time);
+        (before - self.logs.len()) as u64
+    }
+
     pub(crate) fn write(&mut self, batch: &WriteBatch) -> Result<Vec<Outcome>, ErrorKind> {
         let first = self.batches.iter().find(|(name, _)| Some(*name) == batch.id());
         if let Some((_, outcomes)) = first {
             return Ok(outcomes.clone());
+        }
+        if batch.changes().iter().any(|(change, _)| refused(change)) {
+            return Err(ErrorKind::InvalidInput);
         }
         let mut next = self.clone();
         let mut outcomes = Vec::new();
@@ -141,6 +154,33 @@ fn thread_of(change: &Change) -> ThreadId {
         | Change::Delete { id, .. } => *id,
         other => panic!("the model knows no such change of a thread: {other:?}"),
     }
+}
+
+/// Whether a change is beyond a limit, whatever is stored.
+fn refused(change: &Change) -> bool {
+    let patch_too_long = |patch: &ThreadPatch| match &patch.model {
+        FieldPatch::Set(text) | FieldPatch::SetIfEmpty(text) => too_long(text.as_ref()),
+        FieldPatch::Keep => false,
+    };
+    let no_path = |path: &Path| path.as_os_str().is_empty();
+    match change {
+        // Of the texts of a row, the random one that can be too long.
+        Change::Put(row) => too_long(row.model.as_ref()) || no_path(&row.rollout_path),
+        Change::Apply(seed, patch) | Change::Rebuild(seed, patch) => {
+            patch_too_long(patch) || no_path(&seed.clone().into_metadata().rollout_path)
+        }
+        Change::Patch(_, patch) => patch_too_long(patch),
+        Change::Move { path, .. } => no_path(path),
+        Change::Archive { path, .. } | Change::Unarchive { path, .. } => {
+            path.as_deref().is_some_and(no_path)
+        }
+        Change::Rename { name, .. } => too_long(name.as_ref()),
+        _ => false,
+    }
+}
+
+fn too_long(text: Option<&String>) -> bool {
+    text.is_some_and(|text| text.len() > 16 * 1024 * 1024)
 }
 
 fn hold(expect: Expect, revision: Option<u64>) -> Result<(), ErrorKind> {
@@ -284,7 +324,7 @@ impl Known {
         next.preview = next.preview.map(|preview| cut(&preview, 4_096));
         next.tokens_used = next.tokens_used.max(0);
         next.revision = self.revision;
-        if self.row.as_ref().is_some_and(|row| spelled(row) == spelled(&next)) {
+        if self.row.as_ref().is_some_and(|row| *row == next) {
             return Effect::Unchanged;
         }
         let effect = if self.row.is_some() { Effect::Updated } else { Effect::Created };
@@ -301,89 +341,4 @@ impl Known {
             row.revision = self.revision;
         }
     }
-}
-
-/// Every byte of a row. Two paths can be equal and yet be spelled differently.
-pub(crate) fn spelled(row: &ThreadMetadata) -> String {
-    format!("{row:?}")
-}
-
-/// The row after a patch; `None` where the row has applied as much already.
-fn patched(row: &ThreadMetadata, patch: &ThreadPatch) -> Option<ThreadMetadata> {
-    if let Some(mark) = &patch.mark {
-        let same_file = mark.file == row.applied_file;
-        if mark.file < row.applied_file || (same_file && mark.through <= row.applied_through) {
-            return None;
-        }
-    }
-    let mut next = row.clone();
-    text(&mut next.source, &patch.source);
-    text(&mut next.model_provider, &patch.model_provider);
-    text(&mut next.title, &patch.title);
-    text(&mut next.sandbox_policy, &patch.sandbox_policy);
-    text(&mut next.approval_mode, &patch.approval_mode);
-    optional(&mut next.model, &patch.model);
-    optional(&mut next.cli_version, &patch.cli_version);
-    optional(&mut next.preview, &patch.preview);
-    optional(&mut next.git_sha, &patch.git_sha);
-    optional(&mut next.git_branch, &patch.git_branch);
-    optional(&mut next.git_origin_url, &patch.git_origin_url);
-    let no_cwd = next.cwd.as_os_str().is_empty();
-    field(&mut next.cwd, &patch.cwd, no_cwd);
-    let no_tokens = next.tokens_used == 0;
-    field(&mut next.tokens_used, &patch.tokens_used, no_tokens);
-    next.has_user_event = next.has_user_event || patch.has_user_event;
-    if let Some(naming) = &patch.name
-        && (naming.at >= next.named_at)
-    {
-        next.name.clone_from(&naming.name);
-        next.named_at = naming.at;
-    }
-    if let Some(updated_at) = patch.updated_at {
-        next.updated_at = next.updated_at.max(updated_at);
-    }
-    if let Some(mark) = &patch.mark {
-        next.applied_file.clone_from(&mark.file);
-        next.applied_through = mark.through;
-    }
-    Some(next)
-}
-
-fn text(value: &mut String, patch: &FieldPatch<String>) {
-    let empty = value.is_empty();
-    field(value, patch, empty);
-}
-
-fn optional(value: &mut Option<String>, patch: &FieldPatch<Option<String>>) {
-    let empty = value.as_deref().unwrap_or_default().is_empty();
-    field(value, patch, empty);
-}
-
-fn field<T: Clone>(value: &mut T, patch: &FieldPatch<T>, empty: bool) {
-    match patch {
-        FieldPatch::Keep => {}
-        FieldPatch::Set(next) => *value = next.clone(),
-        FieldPatch::SetIfEmpty(next) => {
-            if empty {
-                *value = next.clone();
-            }
-        }
-    }
-}
-
-/// As many whole characters as fit.
-fn cut(text: &str, bytes: usize) -> String {
-    let mut kept = String::new();
-    for character in text.chars() {
-        if kept.len() + character.len_utf8() > bytes {
-            break;
-        }
-        kept.push(character);
-    }
-    kept
-}
-
-/// Whether one of the folders above a file is that of archived threads.
-fn in_archive(file: &Path) -> bool {
-    file.ancestors().skip(1).any(|folder| folder.ends_with("archived_sessions"))
 }

@@ -5,17 +5,17 @@ use threadkeep_core::{
 };
 
 use super::say::{NONE, at, change, id, listed, patch, patch_of, row, store_all, thread};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::archive":
-    archiving_sets_the_time_and_the_path,
-    unarchiving_clears_the_time_and_sets_the_path,
-    without_a_path_the_path_stays,
-    an_absent_thread_is_false_and_stays_absent,
-    a_patch_survives_archiving_and_archiving_a_patch,
-    archiving_moves_the_thread_between_listings,
-    archiving_again_sets_the_new_time,
+group! { Tier::Examples;
+    T_40: archiving_sets_the_time_and_the_path,
+    T_41: unarchiving_clears_the_time_and_sets_the_path,
+    T_42: without_a_path_the_path_stays,
+    T_44: an_absent_thread_is_false_and_stays_absent,
+    T_45: a_patch_survives_archiving_and_archiving_a_patch,
+    T_46: archiving_moves_the_thread_between_listings,
+    T_43: archiving_again_sets_the_new_time,
 }
 
 async fn archiving_sets_the_time_and_the_path(lab: &Lab) -> Verdict {

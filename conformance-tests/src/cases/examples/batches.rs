@@ -1,8 +1,10 @@
 //! Batches: all or nothing, expectations, names.
 
+use std::time::Duration;
+
 use threadkeep_core::{
-    Applied, BatchId, Change, DynamicToolStore, Effect, ErrorKind, Expect, FieldPatch, Result,
-    Store, ThreadStore, ThreadStoreExt, WriteBatch, limits,
+    Applied, BatchId, Change, DynamicToolStore, Effect, ErrorKind, Expect, FieldPatch, LogEntry,
+    LogLevel, LogStore as _, Result, Store, ThreadStore, ThreadStoreExt, WriteBatch, limits,
 };
 
 use super::PERSISTENT;
@@ -10,26 +12,29 @@ use super::say::{
     apply, at, change, delete, fails, id, patch, patch_of, put, row, seed, store_all, thread,
     thread_with, title,
 };
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::batches":
-    changes_are_answered_in_order,
-    later_changes_see_earlier_ones,
-    an_empty_batch_is_answered_by_nothing,
-    an_expected_revision_lets_the_change_through,
-    another_revision_refuses_the_whole_batch,
-    an_expected_absence_refuses_the_whole_batch,
-    a_change_beyond_a_limit_refuses_the_whole_batch,
-    a_refused_batch_leaves_every_kind_of_thing_alone,
-    a_revision_is_expected_of_the_row_within_the_batch,
-    a_repeated_batch_answers_as_the_first_time,
-    a_repeated_batch_answers_as_the_first_time_on_a_new_handle [PERSISTENT],
-    a_refused_batch_may_be_tried_again_under_its_name,
-    batches_without_a_name_are_never_repeats,
-    a_batch_may_be_large,
-    more_than_the_limit_of_changes_is_refused,
-    concurrent_batches_lose_nothing,
+group! { Tier::Examples;
+    T_65: changes_are_answered_in_order,
+    T_66: later_changes_see_earlier_ones,
+    T_67: an_empty_batch_is_answered_by_nothing,
+    T_69: an_expected_revision_lets_the_change_through,
+    T_70: another_revision_refuses_the_whole_batch,
+    T_71: an_expected_absence_refuses_the_whole_batch,
+    T_68: a_change_beyond_a_limit_refuses_the_whole_batch,
+    T_68: a_refused_batch_leaves_every_kind_of_thing_alone,
+    T_72: a_revision_is_expected_of_the_row_within_the_batch,
+    T_73: a_repeated_batch_answers_as_the_first_time,
+    T_74: a_repeated_batch_answers_as_the_first_time_on_a_new_handle [PERSISTENT],
+    T_75: a_refused_batch_may_be_tried_again_under_its_name,
+    T_76: batches_without_a_name_are_never_repeats,
+    T_77: ten_thousand_names_are_remembered,
+    T_68: a_large_batch_with_one_bad_change_leaves_nothing,
+    T_73: a_repeated_delete_leaves_the_entries_that_came_since,
+    T_78: a_batch_may_be_large,
+    T_78: more_than_the_limit_of_changes_is_refused,
+    P_11: concurrent_batches_lose_nothing,
 }
 
 async fn changes_are_answered_in_order(lab: &Lab) -> Verdict {
@@ -219,6 +224,61 @@ async fn batches_without_a_name_are_never_repeats(lab: &Lab) -> Verdict {
     let batch = WriteBatch::new().and_if(Expect::Absent, put(thread(1)));
     store.write(batch.clone()).await?;
     fails(store.write(batch).await, ErrorKind::AlreadyExists);
+    Ok(())
+}
+
+async fn ten_thousand_names_are_remembered(lab: &Lab) -> Verdict {
+    const NAMES: u64 = 10_000;
+    let store = lab.open().await?;
+    let named = |number: u64| {
+        WriteBatch::new().with_id(BatchId::from_bytes(u128::from(number).to_be_bytes()))
+    };
+    let once = || named(0).and_if(Expect::Absent, put(thread(1))).and(delete(1, 5));
+    let first = store.write(once()).await?;
+    let tasks: Vec<_> = (1..NAMES)
+        .map(|number| {
+            let (store, batch) = (store.clone(), named(number).and(delete(9, 5)));
+            tokio::spawn(async move { store.write(batch).await.map(drop) })
+        })
+        .collect();
+    for task in tasks {
+        match task.await {
+            Ok(result) => result?,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    assert_eq!(store.write(once()).await?, first);
+    let next = change(&store, put(thread(1))).await?;
+    assert_eq!((next.effect, next.revision), (Effect::Created, 3));
+    Ok(())
+}
+
+async fn a_large_batch_with_one_bad_change_leaves_nothing(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    let mut batch = WriteBatch::new();
+    (0..3_000).for_each(|number| batch.push(put(thread(number))));
+    batch.push_if(Expect::Revision(7), patch_of(1, title("never")));
+    fails(store.write(batch).await, ErrorKind::Conflict);
+    assert_eq!(store.stats().await?.threads, 0);
+    Ok(())
+}
+
+/// Found by the model, on SQLite: the answer of the first time says that a thread was deleted.
+async fn a_repeated_delete_leaves_the_entries_that_came_since(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, [thread(1)]).await?;
+    let batch = named(1).and(delete(1, 100));
+    let answer = store.write(batch.clone()).await?;
+    for _ in 0..1_000 {
+        if store.maintain(Duration::from_secs(1)).await?.done {
+            break;
+        }
+    }
+    let mut entry = LogEntry::new(at(0).to_datetime(), LogLevel::Info, "t", "late");
+    entry.thread_id = Some(id(1).to_string());
+    store.append(vec![entry]).await?;
+    assert_eq!(store.write(batch).await?, answer);
+    assert_eq!(store.stats().await?.log_entries, 1);
     Ok(())
 }
 

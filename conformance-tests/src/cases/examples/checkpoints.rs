@@ -5,19 +5,19 @@ use threadkeep_core::{
 };
 
 use super::say::{apply, change, fails, put, row, seed, thread, title};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::checkpoints":
-    a_checkpoint_is_stored_changed_and_removed,
-    they_come_by_key_below_a_prefix,
-    nothing_in_a_prefix_is_a_wildcard,
-    they_go_on_after_a_key,
-    a_limit_out_of_range_is_refused,
-    a_revision_or_absence_can_be_expected,
-    they_come_in_the_same_commit_as_their_threads,
-    any_text_is_a_key_and_a_value,
-    they_survive_a_new_handle,
+group! { Tier::Examples;
+    T_80: a_checkpoint_is_stored_changed_and_removed,
+    T_81: they_come_by_key_below_a_prefix,
+    T_82: nothing_in_a_prefix_is_a_wildcard,
+    T_83: they_go_on_after_a_key,
+    T_84: a_limit_out_of_range_is_refused,
+    T_85: a_revision_or_absence_can_be_expected,
+    T_86: they_come_in_the_same_commit_as_their_threads,
+    T_87: any_text_is_a_key_and_a_value,
+    T_88: they_survive_a_new_handle,
 }
 
 fn set(key: &str, value: Option<&str>) -> Change {

@@ -8,18 +8,18 @@ use super::PERSISTENT;
 use super::say::{
     change, delete, fails, id, number, numbers, patch_of, put, row, seed, store_all, thread, title,
 };
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::fixture::Need;
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::damage":
-    reading_a_damaged_row_names_it [PERSISTENT, Need::Tamper],
-    a_listing_passes_over_it_and_says_so [PERSISTENT, Need::Tamper],
-    ids_are_listed_all_the_same [PERSISTENT, Need::Tamper],
-    a_check_names_it [PERSISTENT, Need::Tamper],
-    a_damaged_row_is_not_patched [PERSISTENT, Need::Tamper],
-    deleting_it_mends_the_store [PERSISTENT, Need::Tamper],
-    putting_or_rebuilding_it_mends_the_store [PERSISTENT, Need::Tamper],
+group! { Tier::Examples;
+    S_01: reading_a_damaged_row_names_it [PERSISTENT, Need::Tamper],
+    S_02: a_listing_passes_over_it_and_says_so [PERSISTENT, Need::Tamper],
+    S_03: ids_are_listed_all_the_same [PERSISTENT, Need::Tamper],
+    S_04: a_check_names_it [PERSISTENT, Need::Tamper],
+    S_05: a_damaged_row_is_not_patched [PERSISTENT, Need::Tamper],
+    S_06: deleting_it_mends_the_store [PERSISTENT, Need::Tamper],
+    S_07: putting_or_rebuilding_it_mends_the_store [PERSISTENT, Need::Tamper],
 }
 
 /// A store of threads 1, 2 and 3, of which 2 is damaged.

@@ -8,22 +8,23 @@ use threadkeep_core::{
 };
 
 use super::say::{apply, at, change, delete, id, patch, put, row, seed, store_all, thread};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::deletes":
-    a_delete_answers_what_went,
-    an_absent_thread_is_no_error,
-    tools_go_with_their_thread,
-    log_entries_go_with_their_thread,
-    entries_appended_after_the_delete_stay,
-    a_late_patch_does_not_bring_a_thread_back,
-    a_patch_with_a_newer_item_brings_it_back,
-    a_plain_patch_finds_nothing,
-    put_brings_it_back_without_its_tools,
-    the_revision_goes_on_over_a_delete,
-    deleting_again_does_not_move_the_deletion,
-    the_tombstone_survives_a_new_handle,
+group! { Tier::Examples;
+    T_55: a_delete_answers_what_went,
+    T_56: an_absent_thread_is_no_error,
+    T_57: tools_go_with_their_thread,
+    T_58: log_entries_go_with_their_thread,
+    T_58: log_entries_go_where_the_batch_that_deletes_makes_the_thread_anew,
+    T_59: entries_appended_after_the_delete_stay,
+    T_60: a_late_patch_does_not_bring_a_thread_back,
+    T_61: a_patch_with_a_newer_item_brings_it_back,
+    T_27: a_plain_patch_finds_nothing,
+    T_62: put_brings_it_back_without_its_tools,
+    T_25: the_revision_goes_on_over_a_delete,
+    T_63: deleting_again_does_not_move_the_deletion,
+    T_64: the_tombstone_survives_a_new_handle,
 }
 
 fn with_item_at(millis: Option<i64>) -> ThreadPatch {
@@ -92,6 +93,17 @@ async fn log_entries_go_with_their_thread(lab: &Lab) -> Verdict {
     assert_ne!(store.max_log_id(LogFilter::new().threadless()).await?, 0);
     assert_ne!(store.max_log_id(LogFilter::new().thread("not a uuid")).await?, 0);
     assert_eq!(store.stats().await?.log_entries, 3);
+    Ok(())
+}
+
+/// Found by the model, on SQLite: such a batch leaves no tombstone to tell that something was deleted.
+async fn log_entries_go_where_the_batch_that_deletes_makes_the_thread_anew(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, [thread(1)]).await?;
+    store.append(vec![entry(Some(id(1).to_string()))]).await?;
+    store.write(WriteBatch::new().and(delete(1, 100)).and(put(thread(1)))).await?;
+    settle(&store).await?;
+    assert_eq!(store.stats().await?.log_entries, 0);
     Ok(())
 }
 

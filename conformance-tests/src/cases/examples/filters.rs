@@ -5,22 +5,23 @@ use threadkeep_core::{
 };
 
 use super::say::{NONE, at, id, listed, store_all, thread, thread_with};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::filters":
-    active_archived_or_any,
-    threads_nobody_wrote_in_are_shown_when_asked_for,
-    one_source_several_or_none,
-    one_provider_several_or_none,
-    one_folder_several_or_none,
-    folders_are_told_apart_as_they_are_written,
-    case_matters_in_sources_and_providers,
-    conditions_hold_together,
-    a_created_range_includes_both_ends,
-    an_updated_range_includes_both_ends,
-    both_ranges_hold_together,
-    a_range_that_ends_before_it_begins_holds_nothing,
+group! { Tier::Examples;
+    L_10: active_archived_or_any,
+    L_11: threads_nobody_wrote_in_are_shown_when_asked_for,
+    L_12: one_source_several_or_none,
+    L_13: one_provider_several_or_none,
+    L_14: one_folder_several_or_none,
+    L_15: folders_are_told_apart_as_they_are_written,
+    L_16: case_matters_in_sources_and_providers,
+    L_17: an_absent_set_admits_everything_and_an_empty_one_nothing,
+    L_18: conditions_hold_together,
+    L_19: a_created_range_includes_both_ends,
+    L_20: an_updated_range_includes_both_ends,
+    L_18: both_ranges_hold_together,
+    L_21: a_range_that_ends_before_it_begins_holds_nothing,
 }
 
 async fn oldest_first(store: &dyn Store, query: ThreadQuery) -> Result<Vec<u32>> {
@@ -110,6 +111,31 @@ async fn case_matters_in_sources_and_providers(lab: &Lab) -> Verdict {
     store_all(&store, [thread(1)]).await?;
     assert_eq!(listed(&store, ThreadQuery::new().source("CLI")).await?, NONE);
     assert_eq!(listed(&store, ThreadQuery::new().provider("OpenAI")).await?, NONE);
+    Ok(())
+}
+
+async fn an_absent_set_admits_everything_and_an_empty_one_nothing(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    let blank = thread_with(2, |row| {
+        row.source = String::new();
+        row.model_provider = String::new();
+        row.cwd = "".into();
+    });
+    store_all(&store, [thread(1), blank]).await?;
+    let mut no_folder = ThreadQuery::everything();
+    no_folder.filter.cwds = Some([].into());
+    for empty in [
+        ThreadQuery::everything().sources([]),
+        ThreadQuery::everything().providers([]),
+        no_folder.clone(),
+        no_folder.source("cli").provider("openai"),
+        ThreadQuery::everything().sources([]).cwd("/work"),
+    ] {
+        assert_eq!(oldest_first(&store, empty.clone()).await?, NONE, "{empty:?}");
+        assert_eq!(store.list_ids(empty.clone()).await?.items, [], "{empty:?}");
+    }
+    assert_eq!(oldest_first(&store, ThreadQuery::everything()).await?, [1, 2]);
+    assert_eq!(oldest_first(&store, ThreadQuery::everything().source("").cwd("")).await?, [2]);
     Ok(())
 }
 

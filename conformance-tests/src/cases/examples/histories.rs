@@ -7,20 +7,20 @@ use threadkeep_core::{
 use super::say::{
     at, change, delete, id, mark, patch, put, row, seed, store_all, thread, thread_with,
 };
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::histories":
-    a_moved_file_changes_the_path,
-    a_file_moved_into_the_archive_archives_the_thread,
-    a_file_moved_out_of_the_archive_makes_the_thread_active,
-    a_file_moved_within_a_folder_keeps_what_a_person_did,
-    an_absent_thread_does_not_move,
-    a_rebuild_makes_the_row_anew,
-    a_rebuild_creates_a_missing_thread,
-    a_rebuild_keeps_the_name_unless_the_history_has_a_later_one,
-    a_rebuild_keeps_whether_the_thread_is_archived,
-    a_rebuild_from_the_other_folder_follows_the_file,
+group! { Tier::Examples;
+    T_47: a_moved_file_changes_the_path,
+    T_48: a_file_moved_into_the_archive_archives_the_thread,
+    T_49: a_file_moved_out_of_the_archive_makes_the_thread_active,
+    T_47: a_file_moved_within_a_folder_keeps_what_a_person_did,
+    T_44: an_absent_thread_does_not_move,
+    T_50: a_rebuild_makes_the_row_anew,
+    T_51: a_rebuild_creates_a_missing_thread,
+    T_52: a_rebuild_keeps_the_name_unless_the_history_has_a_later_one,
+    T_53: a_rebuild_keeps_whether_the_thread_is_archived,
+    T_53: a_rebuild_from_the_other_folder_follows_the_file,
 }
 
 fn moved(path: &str) -> Change {

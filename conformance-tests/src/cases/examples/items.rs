@@ -1,40 +1,23 @@
 //! Lines of a rollout file, applied.
 
-use threadkeep_core::rollout::{RolloutLine, parse_line};
 use threadkeep_core::{DynamicToolStore, Effect, FieldPatch, ThreadStoreExt, Timestamp};
 
+use super::history::{lines, meta};
 use super::say::{apply, at, change, id, mark, patch, row, seed, store_all, thread_with};
-use crate::cases::group;
-use crate::lab::{Failure, Lab, Verdict};
+use crate::cases::{Tier, group};
+use crate::lab::{Lab, Verdict};
 
-group! { "examples::items":
-    items_create_the_thread_and_fill_it,
-    items_patch_a_thread_that_is_there,
-    without_items_nothing_happens,
-    tools_of_the_first_record_are_stored_where_none_are,
-    an_empty_provider_becomes_the_default,
-    a_patch_from_behind_the_mark_does_nothing,
-    a_later_file_of_the_thread_is_where_its_history_is,
-    the_time_of_the_last_change_never_moves_back,
-    the_first_message_stays_the_title,
-    once_a_person_wrote_the_thread_stays_shown,
-}
-
-fn lines(texts: &[&str]) -> Verdict<Vec<RolloutLine>> {
-    texts
-        .iter()
-        .map(|text| match parse_line(text.as_bytes()) {
-            Ok(Some(line)) => Ok(line),
-            other => Err(Failure::new(format!("{text}: {other:?}"))),
-        })
-        .collect()
-}
-
-fn session_meta(number: u32, members: &str) -> String {
-    let id = id(number);
-    format!(
-        r#"{{"timestamp":"1970-01-01T00:00:01Z","type":"session_meta","payload":{{"id":"{id}",{members}}}}}"#
-    )
+group! { Tier::Examples;
+    T_28: items_create_the_thread_and_fill_it,
+    T_26: items_patch_a_thread_that_is_there,
+    R_60: without_items_nothing_happens,
+    R_25: tools_of_the_first_record_are_stored_where_none_are,
+    R_58: an_empty_provider_becomes_the_default,
+    R_65: a_patch_from_behind_the_mark_does_nothing,
+    R_67: a_later_file_of_the_thread_is_where_its_history_is,
+    T_29: the_time_of_the_last_change_never_moves_back,
+    R_45: the_first_message_stays_the_title,
+    T_30: once_a_person_wrote_the_thread_stays_shown,
 }
 
 const MESSAGE: &str = r#"{"timestamp":"1970-01-01T00:00:02Z","type":"event_msg",
@@ -46,7 +29,7 @@ const TURN: &str = r#"{"timestamp":"1970-01-01T00:00:04Z","type":"turn_context",
 
 async fn items_create_the_thread_and_fill_it(lab: &Lab) -> Verdict {
     let store = lab.open().await?;
-    let meta = session_meta(1, r#""source":"exec","model_provider":"p","cwd":"/home""#);
+    let meta = meta(1, 1, r#""source":"exec","model_provider":"p","cwd":"/home""#);
     let lines = lines(&[&meta, MESSAGE, TOKENS, TURN])?;
     let outcome = store.apply_rollout_items(seed(1), &lines).await?;
     assert_eq!(
@@ -98,9 +81,8 @@ async fn without_items_nothing_happens(lab: &Lab) -> Verdict {
 
 async fn tools_of_the_first_record_are_stored_where_none_are(lab: &Lab) -> Verdict {
     let store = lab.open().await?;
-    let with_tool = |name: &str| {
-        lines(&[&session_meta(1, &format!(r#""dynamic_tools":[{{"name":"{name}"}}]"#))])
-    };
+    let with_tool =
+        |name: &str| lines(&[&meta(1, 1, &format!(r#""dynamic_tools":[{{"name":"{name}"}}]"#))]);
     store.apply_rollout_items(seed(1), &with_tool("first")?).await?;
     store.apply_rollout_items(seed(1), &with_tool("second")?).await?;
     let tools = store.dynamic_tools(id(1)).await?.unwrap_or_default();

@@ -8,24 +8,26 @@ use threadkeep_core::{
 };
 
 use super::say::{
-    at, change, delete, fails, id, listed, patch_of, row, store_all, thread, thread_with, title,
+    at, change, delete, fails, id, listed, patch_of, put, row, store_all, thread, thread_with,
+    title,
 };
 use super::{MULTI_PROCESS, PERSISTENT};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::lifecycle":
-    the_store_can_do_what_was_declared,
-    backup_copies_or_is_unsupported,
-    after_closing_every_call_says_so,
-    flushing_waits_for_nothing_twice,
-    stats_count_what_is_there,
-    a_check_of_a_sound_store_finds_nothing,
-    maintaining_changes_no_answer,
-    everything_is_there_on_a_new_handle [PERSISTENT],
-    what_was_acknowledged_needs_no_closing [PERSISTENT, MULTI_PROCESS],
-    two_handles_see_each_others_commits [PERSISTENT, MULTI_PROCESS],
-    two_handles_write_at_once_and_lose_nothing [PERSISTENT, MULTI_PROCESS],
+group! { Tier::Examples;
+    P_09: the_store_can_do_what_was_declared,
+    E_01: after_closing_every_call_says_so,
+    P_06: a_flush_may_be_repeated_and_leaves_everything_there,
+    P_07: stats_count_what_is_there,
+    S_04: a_check_of_a_sound_store_finds_nothing,
+    P_08: maintaining_changes_no_answer,
+    P_02: everything_is_there_on_a_new_handle [PERSISTENT],
+    P_03: what_was_acknowledged_needs_no_closing [PERSISTENT, MULTI_PROCESS],
+    P_04: two_handles_see_each_others_commits [PERSISTENT, MULTI_PROCESS],
+    P_05: closing_one_handle_leaves_the_others [PERSISTENT, MULTI_PROCESS],
+    P_01: a_sequence_over_reopening_is_one_sequence,
+    P_11: two_handles_write_at_once_and_lose_nothing [PERSISTENT, MULTI_PROCESS],
 }
 
 fn entry(message: &str) -> LogEntry {
@@ -67,25 +69,6 @@ async fn the_store_can_do_what_was_declared(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn backup_copies_or_is_unsupported(lab: &Lab) -> Verdict {
-    let store = lab.open().await?;
-    fill(&store).await?;
-    let copy = lab.beside("copy");
-    let result = store.backup(copy.clone()).await;
-    if !lab.declares(Capability::Backup) {
-        let error = fails(result, ErrorKind::Unsupported);
-        assert!(error.hint_text().is_some(), "{error} does not say what to do");
-        assert!(!copy.exists(), "a refused backup left something behind");
-        return Ok(());
-    }
-    result?;
-    let before = seen(&store).await?;
-    change(&store, delete(1, 200)).await?;
-    assert_eq!(seen(&lab.open_at(&copy).await?).await?, before);
-    assert!(store.backup(copy).await.is_err(), "a backup went over another");
-    Ok(())
-}
-
 async fn after_closing_every_call_says_so(lab: &Lab) -> Verdict {
     let store = lab.open().await?;
     fill(&store).await?;
@@ -111,12 +94,18 @@ async fn after_closing_every_call_says_so(lab: &Lab) -> Verdict {
     Ok(())
 }
 
-async fn flushing_waits_for_nothing_twice(lab: &Lab) -> Verdict {
+async fn a_flush_may_be_repeated_and_leaves_everything_there(lab: &Lab) -> Verdict {
     let store = lab.open().await?;
     store.flush().await?;
     fill(&store).await?;
-    store.flush().await?;
-    store.flush().await?;
+    let before = seen(&store).await?;
+    for _ in 0..2 {
+        store.flush().await?;
+        assert_eq!(seen(&store).await?, before);
+    }
+    if lab.declares(Capability::Persistent) && lab.declares(Capability::MultiProcess) {
+        assert_eq!(seen(&lab.open().await?).await?, before);
+    }
     Ok(())
 }
 
@@ -187,14 +176,49 @@ async fn two_handles_see_each_others_commits(lab: &Lab) -> Verdict {
     let second = lab.open().await?;
     store_all(&first, [thread(1)]).await?;
     assert_eq!(listed(&second, ThreadQuery::new()).await?, [1]);
+    // Both have read the row now: whoever keeps what it read keeps it too long.
+    assert_eq!((row(&first, 1).await?.revision, row(&second, 1).await?.revision), (1, 1));
     change(&second, patch_of(1, title("by the second"))).await?;
     assert_eq!(row(&first, 1).await?.title, "by the second");
     let ids = first.append(vec![entry("a")]).await?;
     let next = second.append(vec![entry("b")]).await?;
     assert!(next.map(|ids| ids.first) > ids.map(|ids| ids.last));
     assert_eq!(first.query(LogQuery::new(LogFilter::new())).await?.items.len(), 2);
-    first.close().await?;
-    assert_eq!(row(&second, 1).await?.revision, 2, "closing one handle closed the other");
+    Ok(())
+}
+
+async fn closing_one_handle_leaves_the_others(lab: &Lab) -> Verdict {
+    let handles = [lab.open().await?, lab.open().await?, lab.open().await?];
+    store_all(&handles[0], [thread(1)]).await?;
+    handles[0].close().await?;
+    for (store, name) in [(&handles[1], "second"), (&handles[2], "third")] {
+        change(store, patch_of(1, title(name))).await?;
+        assert_eq!(row(store, 1).await?.title, name);
+        store.append(vec![entry(name)]).await?;
+        assert!(store.check().await?.is_sound());
+        store.close().await?;
+    }
+    fails(handles[0].threads(vec![id(1)]).await, ErrorKind::Closed);
+    Ok(())
+}
+
+async fn a_sequence_over_reopening_is_one_sequence(lab: &Lab) -> Verdict {
+    let mut store = lab.open().await?;
+    let mut revision = 0;
+    for round in 0..4 {
+        for step in [put(thread_with(1, |row| row.tokens_used = round)), delete(1, 100 + round)] {
+            let outcome = change(&store, step).await?;
+            revision += 1;
+            assert_eq!(outcome.revision, revision);
+            store = lab.reopen(store).await?;
+        }
+        assert_eq!(store.threads(vec![id(1)]).await?, [None]);
+        store.append(vec![entry("m")]).await?;
+        assert_eq!(store.stats().await?.tombstones, 1);
+    }
+    let page = store.query(LogQuery::new(LogFilter::new())).await?;
+    assert_eq!(page.items.len(), 4);
+    assert!(page.items.is_sorted_by(|a, b| a.id > b.id), "{page:?}");
     Ok(())
 }
 

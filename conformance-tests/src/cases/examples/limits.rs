@@ -8,17 +8,17 @@ use threadkeep_core::{
 use super::say::{
     at, change, fails, id, patch, patch_of, put, row, store_all, thread, thread_with,
 };
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::limits":
-    a_text_of_16_mib_is_stored,
-    a_longer_text_is_refused_and_named,
-    a_longer_text_in_a_patch_is_refused,
-    a_longer_name_is_refused,
-    an_empty_rollout_path_is_refused,
-    ten_thousand_tools_are_stored_and_no_more,
-    a_longer_log_text_is_refused_with_its_whole_append,
+group! { Tier::Examples;
+    T_16: a_text_of_16_mib_is_stored,
+    E_04: a_longer_text_is_refused_and_named,
+    E_03: a_longer_text_in_a_patch_is_refused,
+    E_03: a_longer_name_is_refused,
+    E_05: an_empty_rollout_path_is_refused,
+    D_09: ten_thousand_tools_are_stored_and_no_more,
+    G_08: a_longer_log_text_is_refused_with_its_whole_append,
 }
 
 type Field = (&'static str, fn(&mut ThreadMetadata, String));

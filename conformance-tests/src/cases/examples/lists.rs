@@ -6,18 +6,18 @@ use threadkeep_core::{
 };
 
 use super::say::{at, fails, listed, number, numbers, store_all, thread, thread_with};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::lists":
-    by_default_active_threads_a_person_wrote_in_newest_change_first,
-    both_sort_keys_in_both_directions,
-    equal_sort_values_are_ordered_by_id_in_the_same_direction,
-    times_before_1970_come_before_those_after,
-    a_limit_out_of_range_is_refused,
-    the_greatest_limit_is_a_thousand,
-    an_empty_store_lists_nothing,
-    ids_come_as_the_rows_do,
+group! { Tier::Examples;
+    L_01: by_default_active_threads_a_person_wrote_in_newest_change_first,
+    L_02: both_sort_keys_in_both_directions,
+    L_03: equal_sort_values_are_ordered_by_id_in_the_same_direction,
+    L_04: times_before_1970_come_before_those_after,
+    L_05: a_limit_out_of_range_is_refused,
+    L_05: the_greatest_limit_is_a_thousand,
+    L_06: an_empty_store_lists_nothing,
+    L_07: ids_come_as_the_rows_do,
 }
 
 const EVERY_ORDER: [(SortKey, Direction); 4] = [

@@ -7,21 +7,21 @@ use threadkeep_core::{
     Direction, LogEntry, LogFilter, LogLevel, LogQuery, LogThreads, Result, Store,
 };
 
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::log_filters":
-    one_level_exactly_or_a_least_level,
-    a_time_range_includes_both_ends,
-    substrings_of_target_module_file_and_message,
-    any_of_several_substrings,
-    substrings_ignore_ascii_case_and_know_no_wildcards,
-    an_empty_set_of_substrings_matches_nothing,
-    an_absent_field_contains_nothing,
-    threads_threadless_or_both,
-    one_process,
-    numbers_between_two,
-    conditions_hold_together,
+group! { Tier::Examples;
+    G_15: one_level_exactly_or_a_least_level,
+    G_16: a_time_range_includes_both_ends,
+    G_17: substrings_of_target_module_file_and_message,
+    G_18: any_of_several_substrings,
+    G_19: substrings_ignore_ascii_case_and_know_no_wildcards,
+    G_18: an_empty_set_of_substrings_matches_nothing,
+    G_20: an_absent_field_contains_nothing,
+    G_21: threads_threadless_or_both,
+    G_22: one_process,
+    G_23: numbers_between_two,
+    G_24: conditions_hold_together,
 }
 
 /// No entries.

@@ -5,31 +5,33 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use threadkeep_core::{
     Direction, ErrorKind, LogEntry, LogFilter, LogLevel, LogQuery, LogRow, LogStore, LogStoreExt,
-    Result, Retention, Store, limits,
+    Result, Retention, Store, ThreadQuery, ThreadStore, limits,
 };
 
 use super::PERSISTENT;
-use super::say::{at, fails};
-use crate::cases::group;
+use super::say::{at, fails, id, store_all, thread};
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::logs":
-    entries_are_appended_in_order_and_numbered,
-    an_empty_append_does_nothing,
-    every_field_returns_as_it_was_appended,
-    a_time_keeps_its_nanoseconds,
-    entries_come_by_number_whatever_their_times,
-    pages_go_on_by_number_in_both_directions,
-    a_limit_out_of_range_is_refused,
-    a_page_says_whether_there_are_more,
-    the_greatest_number_is_zero_where_there_is_none,
-    deleting_keeps_what_is_at_the_time_or_later,
-    pruning_by_nothing_deletes_nothing,
-    numbers_grow_over_deletions,
-    numbers_grow_over_a_new_handle_of_an_emptied_log [PERSISTENT],
-    a_long_message_is_cut_and_marked,
-    any_number_of_entries_may_be_appended_at_once,
-    concurrent_appends_stay_whole,
+group! { Tier::Examples;
+    G_01: entries_are_appended_in_order_and_numbered,
+    G_02: an_empty_append_does_nothing,
+    G_03: every_field_returns_as_it_was_appended,
+    G_04: a_time_keeps_its_nanoseconds,
+    G_10: entries_come_by_number_whatever_their_times,
+    G_11: pages_go_on_by_number_in_both_directions,
+    G_12: a_limit_out_of_range_is_refused,
+    G_13: a_page_says_whether_there_are_more,
+    G_14: the_greatest_number_is_zero_where_there_is_none,
+    G_30: deleting_keeps_what_is_at_the_time_or_later,
+    G_31: pruning_by_nothing_deletes_nothing,
+    G_32: numbers_grow_over_deletions,
+    G_33: numbers_grow_over_a_new_handle_of_an_emptied_log [PERSISTENT],
+    G_07: a_long_message_is_cut_and_marked,
+    G_09: an_entry_may_be_of_no_known_thread,
+    G_34: pruning_leaves_threads_alone,
+    G_05: any_number_of_entries_may_be_appended_at_once,
+    G_06: concurrent_appends_stay_whole,
 }
 
 fn entry(message: &str) -> LogEntry {
@@ -309,5 +311,30 @@ async fn concurrent_appends_stay_whole(lab: &Lab) -> Verdict {
     for append in found.chunks(5) {
         assert!(append.iter().all(|row| row.entry == append[0].entry), "an append was split");
     }
+    Ok(())
+}
+
+async fn an_entry_may_be_of_no_known_thread(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    for thread in [id(1).to_string(), "not a uuid".into(), "\0".into(), String::new()] {
+        let number =
+            store.insert_log(LogEntry { thread_id: Some(thread.clone()), ..entry("m") }).await?;
+        let of = LogFilter::new().thread(thread.clone());
+        assert_eq!(store.max_log_id(of).await?, number, "{thread:?}");
+    }
+    assert_eq!(store.threads(vec![id(1)]).await?, [None]);
+    Ok(())
+}
+
+async fn pruning_leaves_threads_alone(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, [thread(1), thread(2)]).await?;
+    let of = |number| LogEntry { thread_id: Some(id(number).to_string()), ..entry("m") };
+    store.append(vec![of(1), of(2), of(1)]).await?;
+    let before = store.list(ThreadQuery::everything()).await?;
+    assert_eq!(store.delete_logs_before(DateTime::<Utc>::MAX_UTC).await?, 3);
+    store.maintain(Duration::from_secs(1)).await?;
+    assert_eq!(store.list(ThreadQuery::everything()).await?, before);
+    assert_eq!(before.items.len(), 2);
     Ok(())
 }

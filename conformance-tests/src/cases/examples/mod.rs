@@ -3,10 +3,13 @@
 mod archive;
 mod batches;
 mod checkpoints;
+mod copies;
 mod damage;
 mod deletes;
+mod errors;
 mod filters;
 mod histories;
+mod history;
 mod items;
 mod lifecycle;
 mod limits;
@@ -15,14 +18,21 @@ mod log_filters;
 mod logs;
 mod names;
 mod pages;
-mod say;
+mod rollout_forms;
+mod rollout_laws;
+mod rollout_lines;
+mod rollout_names;
+mod rollout_words;
+pub(in crate::cases) mod say;
 mod search;
 mod threads;
 mod tools;
 mod values;
 
-use super::Case;
+use super::{Case, MULTI_PROCESS, PERSISTENT};
 use crate::fixture::Need;
+
+const BACKUP: Need = Need::Backend(threadkeep_core::Capability::Backup);
 
 pub(crate) fn all() -> Vec<Case> {
     [
@@ -33,6 +43,11 @@ pub(crate) fn all() -> Vec<Case> {
         filters::cases(),
         search::cases(),
         pages::cases(),
+        rollout_names::cases(),
+        rollout_forms::cases(),
+        rollout_lines::cases(),
+        rollout_words::cases(),
+        rollout_laws::cases(),
         items::cases(),
         histories::cases(),
         tools::cases(),
@@ -45,11 +60,10 @@ pub(crate) fn all() -> Vec<Case> {
         log_filters::cases(),
         lifecycle::cases(),
         damage::cases(),
+        copies::cases(),
+        errors::cases(),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
-
-const PERSISTENT: Need = Need::Backend(threadkeep_core::Capability::Persistent);
-const MULTI_PROCESS: Need = Need::Backend(threadkeep_core::Capability::MultiProcess);

@@ -3,16 +3,16 @@
 use threadkeep_core::{Change, Effect, NamePatch, ThreadStoreExt};
 
 use super::say::{at, change, id, patch, patch_of, row, store_all, thread};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::names":
-    a_thread_is_named_and_loses_its_name,
-    the_later_of_two_namings_wins,
-    a_name_in_the_history_and_one_by_hand_are_alike,
-    taking_the_name_away_is_a_naming,
-    an_absent_thread_is_not_named,
-    a_name_may_be_empty_and_is_not_none,
+group! { Tier::Examples;
+    T_35: a_thread_is_named_and_loses_its_name,
+    T_36: the_later_of_two_namings_wins,
+    T_37: a_name_in_the_history_and_one_by_hand_are_alike,
+    T_38: taking_the_name_away_is_a_naming,
+    T_44: an_absent_thread_is_not_named,
+    T_39: a_name_may_be_empty_and_is_not_none,
 }
 
 fn rename(name: Option<&str>, millis: i64) -> Change {

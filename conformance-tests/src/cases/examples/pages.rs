@@ -2,26 +2,28 @@
 
 use threadkeep_core::{
     Archived, Cursor, Direction, ErrorKind, Result, SortKey, Store, ThreadQuery, ThreadStore,
-    TimeRange,
+    TimeRange, WriteBatch,
 };
 
 use super::say::{
-    at, delete, fails, listed, numbers, patch, patch_of, store_all, thread, thread_with,
+    at, delete, fails, listed, numbers, patch, patch_of, put, store_all, thread, thread_with,
 };
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::pages":
-    pages_of_every_size_join_to_the_whole_listing,
-    a_page_is_full_where_few_threads_match,
-    next_is_none_exactly_at_the_end,
-    a_cursor_goes_on_after_ties,
-    a_cursor_survives_as_text_and_on_a_new_handle,
-    a_cursor_of_another_query_is_refused,
-    the_limit_may_change_between_pages,
-    threads_that_appear_before_the_cursor_are_not_seen,
-    a_deleted_thread_still_marks_its_place,
-    a_thread_that_moved_is_seen_where_it_is_now,
+group! { Tier::Examples;
+    L_35: pages_of_every_size_join_to_the_whole_listing,
+    L_36: a_page_is_full_where_few_threads_match,
+    L_37: next_is_none_exactly_at_the_end,
+    L_38: a_cursor_goes_on_after_ties,
+    L_39: a_cursor_survives_as_text_and_on_a_new_handle,
+    L_40: a_cursor_of_another_query_is_refused,
+    L_41: the_limit_may_change_between_pages,
+    L_42: threads_that_appear_before_the_cursor_are_not_seen,
+    L_43: a_deleted_thread_still_marks_its_place,
+    L_44: a_thread_that_moved_is_seen_where_it_is_now,
+    L_45: what_is_left_alone_comes_exactly_once,
+    L_46: a_damaged_cursor_is_refused,
 }
 
 fn oldest_first() -> ThreadQuery {
@@ -212,5 +214,68 @@ async fn a_thread_that_moved_is_seen_where_it_is_now(lab: &Lab) -> Verdict {
     store.write(patch_of(1, patch(|patch| patch.updated_at = Some(at(9)))).into()).await?;
     assert_eq!(listed(&store, oldest.limit(50).after(after_two)).await?, [3, 4, 1]);
     assert_eq!(listed(&store, newest.after(before_three)).await?, [2]);
+    Ok(())
+}
+
+/// What happens to other threads between two pages.
+fn churn(round: u32) -> WriteBatch {
+    let number = round * 6 % 60;
+    let moves = patch(|patch| patch.updated_at = Some(at(i64::from(round * 31 % 70))));
+    WriteBatch::new()
+        .and(patch_of(number + 1, moves))
+        .and(put(thread_with(number + 3, |row| row.created_at = at(i64::from(round * 17 % 70)))))
+        .and(delete(number + 5, 100))
+        .and(put(thread(100 + round)))
+}
+
+async fn what_is_left_alone_comes_exactly_once(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    // Many lie at one time, so that pages end among them.
+    let row = |number| {
+        thread_with(number, |row| {
+            row.created_at = at(i64::from(number / 5));
+            row.updated_at = at(i64::from(number % 7));
+        })
+    };
+    let alone: Vec<_> = (0..60).step_by(2).collect();
+    for sort in [SortKey::CreatedAt, SortKey::UpdatedAt] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for limit in [1, 4, 13] {
+                store_all(&store, (0..60).map(row)).await?;
+                let mut query = ThreadQuery::new().sort(sort).direction(direction).limit(limit);
+                let mut found = Vec::new();
+                for round in 0.. {
+                    let page = store.list(query.clone()).await?;
+                    found.extend(numbers(&page).into_iter().filter(|it| alone.contains(it)));
+                    let Some(next) = page.next else { break };
+                    query = query.after(next);
+                    if round < 30 {
+                        store.write(churn(round)).await?;
+                    }
+                }
+                found.sort_unstable();
+                assert_eq!(found, alone, "{sort:?} {direction:?}, pages of {limit}");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn a_damaged_cursor_is_refused(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, (1..=5).map(thread)).await?;
+    let query = oldest_first().limit(2);
+    let next = store.list(query.clone()).await?.next;
+    let text = next.map(|next| next.to_string()).unwrap_or_default();
+    for at in 0..text.len() {
+        let (before, after) = text.split_at(at);
+        let other = if after.starts_with('A') { 'B' } else { 'A' };
+        for damaged in [before.to_owned(), format!("{before}{other}{}", &after[1..])] {
+            let error = fails(damaged.parse::<Cursor>(), ErrorKind::InvalidCursor);
+            assert!(error.hint_text().is_some(), "{error}");
+        }
+    }
+    fails(format!("{text}A").parse::<Cursor>(), ErrorKind::InvalidCursor);
+    assert_eq!(listed(&store, query.limit(50).after(text.parse::<Cursor>()?)).await?, [3, 4, 5]);
     Ok(())
 }

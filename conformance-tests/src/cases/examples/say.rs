@@ -9,19 +9,19 @@ use threadkeep_core::{
 pub(super) const NONE: [u32; 0] = [];
 
 /// The thread with this number. Ids are ordered as their numbers are.
-pub(super) fn id(number: u32) -> ThreadId {
+pub(in crate::cases) fn id(number: u32) -> ThreadId {
     let mut bytes = [0x01; 16];
     bytes[12..].copy_from_slice(&number.to_be_bytes());
     ThreadId::from_bytes(bytes)
 }
 
 /// So many milliseconds after 1970 began.
-pub(super) fn at(millis: i64) -> Timestamp {
+pub(in crate::cases) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
 /// The row of a thread that every default listing shows. Begun and last changed at its number.
-pub(super) fn thread(number: u32) -> ThreadMetadata {
+pub(in crate::cases) fn thread(number: u32) -> ThreadMetadata {
     let mut row = seed(number).into_metadata();
     row.title = format!("thread {number}");
     row.has_user_event = true;
@@ -29,54 +29,57 @@ pub(super) fn thread(number: u32) -> ThreadMetadata {
 }
 
 /// The same, changed.
-pub(super) fn thread_with(number: u32, change: impl FnOnce(&mut ThreadMetadata)) -> ThreadMetadata {
+pub(in crate::cases) fn thread_with(
+    number: u32,
+    change: impl FnOnce(&mut ThreadMetadata),
+) -> ThreadMetadata {
     let mut row = thread(number);
     change(&mut row);
     row
 }
 
 /// What a thread's row starts from.
-pub(super) fn seed(number: u32) -> ThreadSeed {
+pub(in crate::cases) fn seed(number: u32) -> ThreadSeed {
     ThreadSeed::new(id(number), format!("/sessions/{number}.jsonl"), at(i64::from(number)))
         .source("cli")
         .cwd("/work")
 }
 
 /// A patch of nothing but this.
-pub(super) fn patch(change: impl FnOnce(&mut ThreadPatch)) -> ThreadPatch {
+pub(in crate::cases) fn patch(change: impl FnOnce(&mut ThreadPatch)) -> ThreadPatch {
     let mut patch = ThreadPatch::default();
     change(&mut patch);
     patch
 }
 
 /// A patch that sets the title.
-pub(super) fn title(text: &str) -> ThreadPatch {
+pub(in crate::cases) fn title(text: &str) -> ThreadPatch {
     patch(|patch| patch.title = FieldPatch::Set(text.into()))
 }
 
 /// How far a patch reaches into a history file.
-pub(super) fn mark(file: &str, through: u64) -> Mark {
+pub(in crate::cases) fn mark(file: &str, through: u64) -> Mark {
     Mark { file: file.into(), through }
 }
 
-pub(super) fn put(row: ThreadMetadata) -> Change {
+pub(in crate::cases) fn put(row: ThreadMetadata) -> Change {
     Change::Put(Box::new(row))
 }
 
-pub(super) fn apply(seed: ThreadSeed, patch: ThreadPatch) -> Change {
+pub(in crate::cases) fn apply(seed: ThreadSeed, patch: ThreadPatch) -> Change {
     Change::Apply(Box::new(seed), Box::new(patch))
 }
 
-pub(super) fn patch_of(number: u32, patch: ThreadPatch) -> Change {
+pub(in crate::cases) fn patch_of(number: u32, patch: ThreadPatch) -> Change {
     Change::Patch(id(number), Box::new(patch))
 }
 
-pub(super) fn delete(number: u32, millis: i64) -> Change {
+pub(in crate::cases) fn delete(number: u32, millis: i64) -> Change {
     Change::Delete { id: id(number), at: at(millis) }
 }
 
 /// Stores rows, in one batch.
-pub(super) async fn store_all(
+pub(in crate::cases) async fn store_all(
     store: &dyn Store,
     rows: impl IntoIterator<Item = ThreadMetadata> + Send,
 ) -> Result<()> {
@@ -88,14 +91,14 @@ pub(super) async fn store_all(
 }
 
 /// Makes one change and answers what became of it.
-pub(super) async fn change(store: &dyn Store, change: Change) -> Result<Outcome> {
+pub(in crate::cases) async fn change(store: &dyn Store, change: Change) -> Result<Outcome> {
     let outcomes = store.write(change.into()).await?;
     assert_eq!(outcomes.len(), 1, "one change has one outcome");
     Ok(outcomes[0])
 }
 
 /// The row of a thread that has to be there.
-pub(super) async fn row(store: &dyn Store, number: u32) -> Result<ThreadMetadata> {
+pub(in crate::cases) async fn row(store: &dyn Store, number: u32) -> Result<ThreadMetadata> {
     store
         .threads(vec![id(number)])
         .await?
@@ -117,7 +120,7 @@ pub(super) fn numbers(page: &Page<ThreadMetadata>) -> Vec<u32> {
 }
 
 /// The number of a thread.
-pub(super) fn number(id: ThreadId) -> u32 {
+pub(in crate::cases) fn number(id: ThreadId) -> u32 {
     let [.., a, b, c, d] = *id.as_bytes();
     u32::from_be_bytes([a, b, c, d])
 }

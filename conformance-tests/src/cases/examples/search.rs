@@ -3,17 +3,17 @@
 use threadkeep_core::{Direction, Result, Store, ThreadQuery};
 
 use super::say::{NONE, listed, store_all, thread_with};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::search":
-    title_name_and_preview_are_searched,
-    nothing_else_is_searched,
-    ascii_letters_of_either_case_are_alike,
-    other_letters_are_told_apart,
-    nothing_is_a_wildcard,
-    an_empty_text_is_in_every_thread,
-    byte_zero_is_a_character_like_others,
+group! { Tier::Examples;
+    L_25: title_name_and_preview_are_searched,
+    L_26: nothing_else_is_searched,
+    L_27: ascii_letters_of_either_case_are_alike,
+    L_28: other_letters_are_told_apart,
+    L_29: nothing_is_a_wildcard,
+    L_30: an_empty_text_is_in_every_thread,
+    L_29: byte_zero_is_a_character_like_others,
 }
 
 async fn titled(store: &dyn Store, titles: &[&str]) -> Result<()> {

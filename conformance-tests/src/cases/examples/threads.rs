@@ -1,20 +1,23 @@
 //! Reading rows, and putting them.
 
-use threadkeep_core::{Archived, Effect, ThreadStore, ThreadStoreExt};
+use threadkeep_core::{
+    Archived, Effect, ThreadMetadata, ThreadPatch, ThreadSeed, ThreadStore, ThreadStoreExt,
+};
 
-use super::say::{at, change, id, put, row, store_all, thread, thread_with};
-use crate::cases::group;
+use super::say::{apply, at, change, id, put, row, store_all, thread, thread_with};
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::threads":
-    a_missing_thread_is_none,
-    threads_come_in_the_order_asked,
-    any_number_of_threads_may_be_asked_for,
-    a_rollout_path_is_found_by_where_the_thread_is,
-    put_creates_then_replaces_every_field,
-    put_of_the_same_row_changes_nothing,
-    put_ignores_the_revision_it_is_given,
-    the_revision_grows_by_one_a_change,
+group! { Tier::Examples;
+    T_01: a_missing_thread_is_none,
+    T_02: threads_come_in_the_order_asked,
+    T_03: any_number_of_threads_may_be_asked_for,
+    T_04: a_rollout_path_is_found_by_where_the_thread_is,
+    T_17: a_row_begins_with_its_defaults,
+    T_20: put_creates_then_replaces_every_field,
+    T_22: put_of_the_same_row_changes_nothing,
+    T_23: put_ignores_the_revision_it_is_given,
+    T_24: the_revision_grows_by_one_a_change,
 }
 
 async fn a_missing_thread_is_none(lab: &Lab) -> Verdict {
@@ -109,5 +112,62 @@ async fn the_revision_grows_by_one_a_change(lab: &Lab) -> Verdict {
         assert_eq!(outcome.revision, row(&store, 1).await?.revision);
         assert_eq!(i64::try_from(outcome.revision), Ok(tokens));
     }
+    Ok(())
+}
+
+async fn a_row_begins_with_its_defaults(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    let seed = ThreadSeed::new(id(1), "/sessions/1.jsonl", at(5));
+    change(&store, apply(seed, ThreadPatch::default())).await?;
+    let expected = ThreadMetadata {
+        id: id(1),
+        rollout_path: "/sessions/1.jsonl".into(),
+        created_at: at(5),
+        updated_at: at(5),
+        source: "unknown".into(),
+        model_provider: "openai".into(),
+        model: None,
+        cli_version: None,
+        cwd: "".into(),
+        title: String::new(),
+        preview: None,
+        name: None,
+        named_at: None,
+        sandbox_policy: "read-only".into(),
+        approval_mode: "on-request".into(),
+        tokens_used: 0,
+        has_user_event: false,
+        archived_at: None,
+        git_sha: None,
+        git_branch: None,
+        git_origin_url: None,
+        applied_file: String::new(),
+        applied_through: 0,
+        revision: 1,
+    };
+    assert_eq!(row(&store, 1).await?, expected);
+
+    let told = ThreadSeed::new(id(2), "/sessions/2.jsonl", at(5))
+        .source("exec")
+        .model_provider("p")
+        .cwd("/a")
+        .cli_version("1")
+        .sandbox_policy("full")
+        .approval_mode("never")
+        .archived_at(at(9));
+    change(&store, apply(told, ThreadPatch::default())).await?;
+    let expected = ThreadMetadata {
+        id: id(2),
+        rollout_path: "/sessions/2.jsonl".into(),
+        source: "exec".into(),
+        model_provider: "p".into(),
+        cwd: "/a".into(),
+        cli_version: Some("1".into()),
+        sandbox_policy: "full".into(),
+        approval_mode: "never".into(),
+        archived_at: Some(at(9)),
+        ..expected
+    };
+    assert_eq!(row(&store, 2).await?, expected);
     Ok(())
 }

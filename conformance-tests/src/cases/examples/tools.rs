@@ -2,23 +2,25 @@
 
 use threadkeep_core::{
     Change, DynamicToolSpec, DynamicToolStore, DynamicToolStoreExt, Effect, ErrorKind, Result,
-    ThreadStore, ThreadStoreExt, WriteBatch,
+    ThreadStore, ThreadStoreExt, WriteBatch, limits,
 };
 
 use super::say::{change, fails, id, put, row, store_all, thread, thread_with};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::tools":
-    none_where_none_were_ever_stored,
-    tools_are_stored_once,
-    replacing_replaces_all_of_them,
-    none_or_an_empty_list_changes_nothing,
-    an_unknown_thread_is_not_found,
-    order_and_exact_json_are_kept,
-    putting_the_row_keeps_the_tools,
-    tools_come_in_the_same_commit_as_their_thread,
-    new_tools_are_a_change_of_the_thread,
+group! { Tier::Examples;
+    D_01: none_where_none_were_ever_stored,
+    D_02: tools_are_stored_once,
+    D_03: replacing_replaces_all_of_them,
+    D_04: none_or_an_empty_list_changes_nothing,
+    D_05: an_unknown_thread_is_not_found,
+    D_06: order_and_exact_json_are_kept,
+    T_21: putting_the_row_keeps_the_tools,
+    D_07: tools_come_in_the_same_commit_as_their_thread,
+    D_08: new_tools_are_a_change_of_the_thread,
+    D_10: the_largest_and_the_deepest_tool_are_stored_and_no_more,
+    D_11: what_has_no_name_is_no_tool,
 }
 
 fn tools(names: &[&str]) -> Result<Vec<DynamicToolSpec>> {
@@ -125,5 +127,45 @@ async fn new_tools_are_a_change_of_the_thread(lab: &Lab) -> Verdict {
     let outcome = change(&store, set(tools(&["b"])?)).await?;
     assert_eq!((outcome.effect, outcome.revision), (Effect::Unchanged, 2));
     assert_eq!(row(&store, 1).await?.revision, 2);
+    Ok(())
+}
+
+async fn the_largest_and_the_deepest_tool_are_stored_and_no_more(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, [thread(1)]).await?;
+    let empty = r#"{"name":"n","x":""}"#.len();
+    let large = |bytes: usize| format!(r#"{{"name":"n","x":"{}"}}"#, "x".repeat(bytes - empty));
+    let deep = |levels: usize| {
+        let (open, shut) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+        format!(r#"{{"name":"n","x":{open}"[[["{shut}}}"#)
+    };
+    for (text, limit) in
+        [(large(limits::TOOL_BYTES + 1), "4194304"), (deep(limits::TOOL_DEPTH + 1), "128")]
+    {
+        let error = fails(DynamicToolSpec::from_json(text), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(limit), "{error}");
+    }
+    let most = [large(limits::TOOL_BYTES), deep(limits::TOOL_DEPTH)];
+    let most = most.map(DynamicToolSpec::from_json).into_iter().collect::<Result<Vec<_>>>()?;
+    store.replace_dynamic_tools(id(1), most.clone()).await?;
+    let store = lab.reopen(store).await?;
+    assert!(store.dynamic_tools(id(1)).await? == Some(most), "the tools are not what was stored");
+    Ok(())
+}
+
+async fn what_has_no_name_is_no_tool(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    store_all(&store, [thread(1)]).await?;
+    for text in
+        ["", "{", "null", "5", r#""n""#, "[]", r#"["n"]"#, "{}", r#"{"name":""}"#, r#"{"name":5}"#]
+    {
+        fails(DynamicToolSpec::from_json(text), ErrorKind::InvalidInput);
+    }
+    // A value that came about by another way is looked at when it is stored.
+    let unchecked = serde_json::from_str(r#"{"title":"no name"}"#).map_err(std::io::Error::from)?;
+    let tools = vec![DynamicToolSpec::function("a", "", "{}")?, unchecked];
+    fails(store.replace_dynamic_tools(id(1), tools).await, ErrorKind::InvalidInput);
+    assert_eq!(store.dynamic_tools(id(1)).await?, None);
+    assert_eq!(row(&store, 1).await?.revision, 1);
     Ok(())
 }

@@ -2,23 +2,25 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use threadkeep_core::{FieldPatch, ThreadMetadata, ThreadQuery, ThreadStore, Timestamp, limits};
 
 use super::say::{at, change, id, patch, patch_of, put, row, store_all, thread_with};
-use crate::cases::group;
+use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
 
-group! { "examples::values":
-    every_field_returns_as_it_was_put,
-    every_text_returns_as_it_was_put,
-    empty_is_not_none,
-    every_path_returns_as_it_was_put,
-    paths_that_differ_only_in_spelling_are_told_apart,
-    every_time_returns_as_it_was_put,
-    great_numbers_return_as_they_were_put,
-    negative_tokens_become_zero,
-    a_long_title_is_cut_between_characters,
-    a_long_preview_is_cut_between_characters,
+group! { Tier::Examples;
+    T_05: every_field_returns_as_it_was_put,
+    T_06: every_text_returns_as_it_was_put,
+    T_07: empty_is_not_none,
+    T_08: every_path_returns_as_it_was_put,
+    T_09: paths_that_differ_only_in_spelling_are_told_apart,
+    T_10: every_time_returns_as_it_was_put,
+    T_11: finer_times_are_cut_toward_the_past,
+    T_12: great_numbers_return_as_they_were_put,
+    T_13: negative_tokens_become_zero,
+    T_14: a_long_title_is_cut_between_characters,
+    T_15: a_long_preview_is_cut_between_characters,
 }
 
 /// A row in which no two fields are alike, so that none can stand for another.
@@ -211,6 +213,29 @@ async fn every_time_returns_as_it_was_put(lab: &Lab) -> Verdict {
         row
     });
     round_trip(lab, rows.collect()).await
+}
+
+async fn finer_times_are_cut_toward_the_past(lab: &Lab) -> Verdict {
+    let nanos = |nanos| Timestamp::from(DateTime::from_timestamp_nanos(nanos));
+    let text = |text: &str| text.parse::<Timestamp>();
+    let times = [
+        (nanos(1_999_999), at(1)),
+        (nanos(-1), at(-1)),
+        (nanos(-1_000_001), at(-2)),
+        (text("1970-01-01T00:00:00.0019999Z")?, at(1)),
+        (text("1969-12-31T23:59:59.9999999Z")?, at(-1)),
+        (DateTime::<Utc>::MAX_UTC.into(), Timestamp::MAX),
+        (DateTime::<Utc>::MIN_UTC.into(), Timestamp::MIN),
+        (at(i64::MAX), Timestamp::MAX),
+    ];
+    let rows_at = |times: Vec<Timestamp>| -> Vec<_> {
+        let rows = (1..).zip(times);
+        rows.map(|(number, time)| ThreadMetadata { created_at: time, ..full(number) }).collect()
+    };
+    let (given, expected): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+    let given = rows_at(given);
+    assert_eq!(given, rows_at(expected));
+    round_trip(lab, given).await
 }
 
 async fn great_numbers_return_as_they_were_put(lab: &Lab) -> Verdict {

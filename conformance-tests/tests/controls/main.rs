@@ -1,0 +1,95 @@
+//! Stores that are too weak for the tiers with several processes, kills and power cuts. A tier that
+//! lets one of them pass proves nothing.
+
+mod kill;
+mod power;
+mod processes;
+#[path = "../saboteurs/sabotage.rs"]
+mod sabotage;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use threadkeep_conformance::{Ending, Fixture, Options, Tier, judge, play_part};
+
+/// A weak store, and what the suite has to say of it.
+struct Control {
+    fixture: Arc<dyn Fixture>,
+    tier: Tier,
+    /// The end of a case's name, and words of its failure: that it fails for the right reason.
+    /// Without any, the store is strong enough and has to pass.
+    caught: &'static [(&'static str, &'static str)],
+}
+
+fn all() -> Vec<Control> {
+    vec![
+        Control {
+            fixture: Arc::new(kill::Early),
+            tier: Tier::Kill,
+            caught: &[("every_acknowledged_write_is_there", "breaks P-30")],
+        },
+        Control {
+            fixture: Arc::new(kill::Piecemeal),
+            tier: Tier::Kill,
+            caught: &[("no_batch_is_there_in_part", "breaks P-31")],
+        },
+        Control {
+            fixture: Arc::new(kill::Beside),
+            tier: Tier::Kill,
+            caught: &[("the_check_finds_nothing", "breaks P-32")],
+        },
+        Control {
+            fixture: Arc::new(power::Unsynced),
+            tier: Tier::Power,
+            caught: &[("are_there_after_a_power_cut", "lost")],
+        },
+        Control { fixture: Arc::new(power::Synced), tier: Tier::Power, caught: &[] },
+        Control {
+            fixture: Arc::new(processes::Naive),
+            tier: Tier::Processes,
+            caught: &[
+                ("open_a_new_store_at_once", "already exists"),
+                ("open_a_store_of_the_previous_format_at_once", "already exists"),
+                ("are_never_busy_and_lose_nothing", "busy"),
+                ("is_answered_at_once_while_others_write", "every batch writes one text"),
+                ("are_busy_in_time_while_the_holder_is_stopped", "hangs"),
+                ("opens_at_once_after_its_holder_was_killed", "not only once"),
+                ("opens_at_once_after_its_writer_was_killed", "not only once"),
+            ],
+        },
+    ]
+}
+
+fn main() -> ExitCode {
+    let controls = all();
+    let fixtures: Vec<_> = controls.iter().map(|control| Arc::clone(&control.fixture)).collect();
+    if let Some(code) = play_part(&fixtures) {
+        return code;
+    }
+    let trial = |control: Control| {
+        let name = format!("{}::{}", control.tier, control.fixture.name());
+        Trial::test(name, move || is_caught(&control))
+    };
+    let trials = controls.into_iter().map(trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn is_caught(control: &Control) -> Result<(), Failed> {
+    let report = judge(Arc::clone(&control.fixture), &[control.tier], Options::default());
+    if control.caught.is_empty()
+        && let Some(failed) = report.failures().next()
+    {
+        return Err(format!("{} is to pass: {:?}", failed.name, failed.result).into());
+    }
+    for (case, words) in control.caught {
+        let found = report.cases.iter().find(|found| found.name.ends_with(case));
+        match found.map(|found| &found.result) {
+            Some(Ending::Failed(story)) if story.contains(words) => {}
+            // What this machine lacks is told by the suite itself.
+            Some(Ending::CannotRun(_)) => {}
+            other => return Err(format!("{case} is not to pass, with {words:?}: {other:?}").into()),
+        }
+    }
+    Ok(())
+}
