@@ -54,7 +54,7 @@ pub fn run(fixture: impl Fixture) -> ExitCode {
         return code;
     }
     let line = CommandLine::parse();
-    if let Some(problem) = unfit(&*fixture) {
+    if let Some(problem) = unfit(&*fixture, env::var("CI").is_ok_and(|ci| ci == "true")) {
         eprintln!("{}: {problem}", fixture.name());
         return ExitCode::FAILURE;
     }
@@ -82,17 +82,14 @@ pub fn run(fixture: impl Fixture) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// What makes a run pointless.
-fn unfit(fixture: &dyn Fixture) -> Option<String> {
+/// What makes a run pointless, in the CI or elsewhere.
+fn unfit(fixture: &dyn Fixture, in_ci: bool) -> Option<String> {
     if let Some((need, _)) =
         fixture.declared().missing().find(|(_, reason)| reason.trim().is_empty())
     {
         return Some(format!("it declares no {}, but not why; give a reason", need.as_str()));
     }
-    fixture
-        .lacking()
-        .filter(|_| env::var("CI").is_ok_and(|ci| ci == "true"))
-        .map(|reason| format!("nothing was tested: {reason}"))
+    fixture.lacking().filter(|_| in_ci).map(|reason| format!("nothing was tested: {reason}"))
 }
 
 /// Where the report of a whole run goes: `conformance/TARGET.json` in cargo's build folder.
@@ -143,4 +140,86 @@ fn trial(setting: Setting, number: usize, case: Case, found: Found) -> Trial {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use threadkeep_core::{Capability, Error, ErrorKind, Result, Store};
+
+    use super::*;
+    use crate::{Declared, async_trait};
+
+    /// A backend that is never opened.
+    struct Closed {
+        reason: &'static str,
+        lacking: Option<&'static str>,
+    }
+
+    #[async_trait]
+    impl Fixture for Closed {
+        fn name(&self) -> &'static str {
+            "closed"
+        }
+
+        fn declared(&self) -> Declared {
+            Declared::everything().without(Capability::Persistent, self.reason)
+        }
+
+        fn lacking(&self) -> Option<String> {
+            self.lacking.map(str::to_owned)
+        }
+
+        async fn open(&self, _workspace: &Path) -> Result<Arc<dyn Store>> {
+            Err(Error::new(ErrorKind::Unavailable, "it is never opened"))
+        }
+    }
+
+    fn setting(reason: &'static str, lacking: Option<&'static str>) -> Setting {
+        Setting { fixture: Arc::new(Closed { reason, lacking }), options: Options::default() }
+    }
+
+    fn listed(setting: &Setting, tiers: &[Tier]) -> Vec<CaseReport> {
+        let found = Found::default();
+        let trials = trials(setting, tiers, &found);
+        assert!(!trials.is_empty());
+        let found = std::mem::take(&mut *found.lock().unwrap());
+        found.into_iter().map(|(_, case)| case).collect()
+    }
+
+    #[test]
+    fn a_gap_needs_a_reason() {
+        assert_eq!(unfit(&*setting("it has no files", None).fixture, true), None);
+        let problem = unfit(&*setting(" ", None).fixture, false).unwrap();
+        assert!(problem.contains("no persistent"), "{problem}");
+    }
+
+    #[test]
+    fn a_missing_service_fails_in_the_ci_alone() {
+        let setting = setting("it has no files", Some("a server"));
+        assert_eq!(unfit(&*setting.fixture, false), None);
+        assert!(unfit(&*setting.fixture, true).unwrap().contains("a server"));
+        let skipped = listed(&setting, &[]);
+        assert_eq!(skipped.len(), cases::all().len(), "every case is skipped by name");
+        assert!(skipped.iter().all(|case| case.result == Ending::CannotRun("a server".into())));
+    }
+
+    #[test]
+    fn what_is_not_declared_is_skipped_with_its_reason() {
+        let skipped = listed(&setting("it has no files", None), &[Tier::Kill]);
+        assert!(!skipped.is_empty());
+        for case in skipped {
+            assert_eq!(case.result, Ending::Skipped("no persistent: it has no files".into()));
+        }
+    }
+
+    #[test]
+    fn every_case_has_a_name_of_its_own() {
+        let mut names: Vec<_> = cases::all().iter().map(ToString::to_string).collect();
+        names.sort();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
 }

@@ -17,9 +17,9 @@ use threadkeep_conformance::{Ending, Fixture, Options, Tier, judge, play_part};
 struct Control {
     fixture: Arc<dyn Fixture>,
     tier: Tier,
-    /// The end of a case's name, and words of its failure: that it fails for the right reason.
-    /// Without any, the store is strong enough and has to pass.
-    caught: &'static [(&'static str, &'static str)],
+    /// The end of a case's name, and words of its failure, one or the other: that it fails for a
+    /// right reason. Without any, the store is strong enough and has to pass.
+    caught: &'static [(&'static str, &'static [&'static str])],
 }
 
 fn all() -> Vec<Control> {
@@ -27,35 +27,41 @@ fn all() -> Vec<Control> {
         Control {
             fixture: Arc::new(kill::Early),
             tier: Tier::Kill,
-            caught: &[("every_acknowledged_write_is_there", "breaks P-30")],
+            caught: &[("every_acknowledged_write_is_there", &["breaks P-30"])],
         },
         Control {
             fixture: Arc::new(kill::Piecemeal),
             tier: Tier::Kill,
-            caught: &[("no_batch_is_there_in_part", "breaks P-31")],
+            caught: &[("no_batch_is_there_in_part", &["breaks P-31"])],
         },
         Control {
             fixture: Arc::new(kill::Beside),
             tier: Tier::Kill,
-            caught: &[("the_check_finds_nothing", "breaks P-32")],
+            caught: &[("the_check_finds_nothing", &["breaks P-32"])],
         },
         Control {
             fixture: Arc::new(power::Unsynced),
             tier: Tier::Power,
-            caught: &[("are_there_after_a_power_cut", "lost")],
+            caught: &[("are_there_after_a_power_cut", &["lost"])],
         },
         Control { fixture: Arc::new(power::Synced), tier: Tier::Power, caught: &[] },
         Control {
             fixture: Arc::new(processes::Naive),
             tier: Tier::Processes,
             caught: &[
-                ("open_a_new_store_at_once", "already exists"),
-                ("open_a_store_of_the_previous_format_at_once", "already exists"),
-                ("are_never_busy_and_lose_nothing", "busy"),
-                ("is_answered_at_once_while_others_write", "every batch writes one text"),
-                ("are_busy_in_time_while_the_holder_is_stopped", "hangs"),
-                ("opens_at_once_after_its_holder_was_killed", "not only once"),
-                ("opens_at_once_after_its_writer_was_killed", "not only once"),
+                ("open_a_new_store_at_once", &["already exists", "locked", "busy"]),
+                (
+                    "open_a_store_of_the_previous_format_at_once",
+                    &["already exists", "locked", "busy"],
+                ),
+                ("are_never_busy_and_lose_nothing", &["busy", "locked"]),
+                (
+                    "is_answered_at_once_while_others_write",
+                    &["every batch writes one text", "not only once"],
+                ),
+                ("are_busy_in_time_while_the_holder_is_stopped", &["hangs"]),
+                ("opens_at_once_after_its_holder_was_killed", &["not only once"]),
+                ("opens_at_once_after_its_writer_was_killed", &["not only once"]),
             ],
         },
     ]
@@ -85,7 +91,7 @@ fn is_caught(control: &Control) -> Result<(), Failed> {
     for (case, words) in control.caught {
         let found = report.cases.iter().find(|found| found.name.ends_with(case));
         match found.map(|found| &found.result) {
-            Some(Ending::Failed(story)) if story.contains(words) => {}
+            Some(Ending::Failed(story)) if words.iter().any(|words| story.contains(words)) => {}
             // What this machine lacks is told by the suite itself.
             Some(Ending::CannotRun(_)) => {}
             other => return Err(format!("{case} is not to pass, with {words:?}: {other:?}").into()),

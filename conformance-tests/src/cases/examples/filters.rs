@@ -129,7 +129,7 @@ async fn an_absent_set_admits_everything_and_an_empty_one_nothing(lab: &Lab) -> 
         ThreadQuery::everything().providers([]),
         no_folder.clone(),
         no_folder.source("cli").provider("openai"),
-        ThreadQuery::everything().sources([]).cwd("/work"),
+        ThreadQuery::everything().sources([]).cwd("/home/mira/project"),
     ] {
         assert_eq!(oldest_first(&store, empty.clone()).await?, NONE, "{empty:?}");
         assert_eq!(store.list_ids(empty.clone()).await?.items, [], "{empty:?}");

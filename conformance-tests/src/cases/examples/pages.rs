@@ -158,7 +158,7 @@ async fn a_cursor_of_another_query_is_refused(lab: &Lab) -> Verdict {
         query.clone().include_empty(),
         query.clone().source("exec"),
         query.clone().provider("openai"),
-        query.clone().cwd("/work"),
+        query.clone().cwd("/home/mira/project"),
         query.clone().created(range),
         query.clone().updated(range),
         query.clone().text("thread "),

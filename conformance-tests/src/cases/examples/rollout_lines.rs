@@ -148,7 +148,7 @@ async fn a_turn_sets_the_folder_only_where_none_is_known(lab: &Lab) -> Verdict {
     let store = lab.open().await?;
     store.upsert_thread(super::say::thread(1)).await?;
     tell(&store, &[turn_in(2, "/b")]).await?;
-    assert_eq!(row_cwd(&store).await?.as_deref(), Some("/work"));
+    assert_eq!(row_cwd(&store).await?.as_deref(), Some("/home/mira/project"));
     Ok(())
 }
 

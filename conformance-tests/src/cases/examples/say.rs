@@ -42,7 +42,7 @@ pub(in crate::cases) fn thread_with(
 pub(in crate::cases) fn seed(number: u32) -> ThreadSeed {
     ThreadSeed::new(id(number), format!("/sessions/{number}.jsonl"), at(i64::from(number)))
         .source("cli")
-        .cwd("/work")
+        .cwd("/home/mira/project")
 }
 
 /// A patch of nothing but this.

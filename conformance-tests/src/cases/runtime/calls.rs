@@ -79,7 +79,7 @@ pub(super) fn reads() -> Vec<Call> {
             turn.store.list(ThreadQuery::everything().text("no such text")).await?
         }),
         call!("list_ids", turn => {
-            let query = ThreadQuery::new().source("cli").cwd("/work");
+            let query = ThreadQuery::new().source("cli").cwd("/home/mira/project");
             turn.store.list_ids(query.limit(turn.size as usize)).await?
         }),
         call!("checkpoints", turn => {
