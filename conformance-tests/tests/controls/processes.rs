@@ -21,6 +21,10 @@ pub(crate) struct Naive;
 
 /// After so long opening takes a lock file for a forgotten one.
 const FORGOTTEN: Duration = Duration::from_secs(2);
+/// How long it rests after each row it reads. The rows of a reader take several writes together.
+const ROW: Duration = Duration::from_millis(15);
+/// How long a write holds its lock file: long enough to be killed in.
+const HELD: Duration = Duration::from_millis(20);
 
 #[async_trait]
 impl Fixture for Naive {
@@ -95,6 +99,8 @@ impl Sabotage for Deferred {
         let mut rows = Vec::new();
         for id in ids {
             rows.extend(inner.threads(vec![id]).await?);
+            // Long enough for others to write in, on any machine.
+            tokio::time::sleep(ROW).await;
         }
         Ok(rows)
     }
@@ -108,8 +114,7 @@ impl Sabotage for Deferred {
         }
         std::fs::write(&self.lock, "").map_err(no_lock)?;
         let answer = inner.write(batch).await;
-        // Long enough to be killed in.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(HELD).await;
         let _ = std::fs::remove_file(&self.lock);
         answer
     }
