@@ -40,6 +40,16 @@ impl Logs {
         (first <= self.last_id).then_some(LogIds { first, last: self.last_id })
     }
 
+    /// Drops the oldest entries, until the texts of the rest have at most so many bytes.
+    fn keep_newest(&mut self, max_bytes: u64) {
+        let mut bytes: u64 = self.rows.values().map(|row| row.entry.text_bytes()).sum();
+        while bytes > max_bytes
+            && let Some((_, oldest)) = self.rows.pop_first()
+        {
+            bytes -= oldest.entry.text_bytes();
+        }
+    }
+
     /// What matches, by number.
     fn matching<'a>(
         &'a self,
@@ -87,6 +97,9 @@ impl LogStore for MemoryStore {
             let before = state.logs.len();
             if let Some(time) = retention.before {
                 state.logs.rows.retain(|_, row| row.entry.time >= time);
+            }
+            if let Some(bytes) = retention.max_bytes {
+                state.logs.keep_newest(bytes);
             }
             Ok(Pruned::rows((before - state.logs.len()) as u64))
         })

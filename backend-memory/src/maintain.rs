@@ -131,6 +131,6 @@ mod tests {
             .unwrap();
         let report = ready(store.check());
         assert_eq!(report.problems.len(), 2, "{report:?}");
-        assert!(report.problems[0].starts_with("7 keys"), "{report:?}");
+        assert!(report.problems[0].starts_with("9 keys"), "{report:?}");
     }
 }

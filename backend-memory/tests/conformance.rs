@@ -25,6 +25,7 @@ impl Fixture for Memory {
             .without_tamper("it has no files")
             .without_previous_format("it has no files")
             .without_hold("other processes cannot reach it")
+            .without_faults("it has no files")
     }
 
     async fn open(&self, _workspace: &Path) -> Result<Arc<dyn Store>> {

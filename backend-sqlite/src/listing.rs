@@ -316,7 +316,7 @@ mod tests {
     async fn every_page_is_a_search_of_an_index_without_a_sort() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         for step in threadkeep_migrations::sqlite::THREADS {
-            sqlx::raw_sql(step.sql).execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(step.step).execute(&mut connection).await.unwrap();
         }
         for columns in [Columns::Ids, Columns::Rows] {
             for (query, after) in shapes() {

@@ -16,6 +16,8 @@ pub(crate) enum LogJob {
     Append(Vec<LogEntry>),
     /// Delete the oldest entries before a time, at most so many.
     DeleteBefore { time: DateTime<Utc>, limit: i64 },
+    /// Delete so many of the oldest entries.
+    DeleteOldest { limit: i64 },
     /// Delete the entries of these threads.
     DropThreads(Vec<String>),
 }
@@ -44,7 +46,9 @@ impl Engine for LogEngine {
                 .map(|entry| 200 + entry.message.as_ref().map_or(0, String::len))
                 .sum(),
             // These may take long: they do not wait for, nor are waited for by, many others.
-            LogJob::DeleteBefore { .. } | LogJob::DropThreads(_) => usize::MAX / 2,
+            LogJob::DeleteBefore { .. } | LogJob::DeleteOldest { .. } | LogJob::DropThreads(_) => {
+                usize::MAX / 2
+            }
         }
     }
 
@@ -91,6 +95,15 @@ async fn apply(connection: &mut SqliteConnection, job: LogJob) -> Result<LogAnsw
             )
             .bind(time.timestamp())
             .bind(i64::from(time.timestamp_subsec_nanos()))
+            .bind(limit)
+            .execute(connection)
+            .await?;
+            answer.rows = deleted.rows_affected();
+        }
+        LogJob::DeleteOldest { limit } => {
+            let deleted = sqlx::query(
+                "DELETE FROM logs WHERE id IN (SELECT id FROM logs ORDER BY id LIMIT ?1)",
+            )
             .bind(limit)
             .execute(connection)
             .await?;

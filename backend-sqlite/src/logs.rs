@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{AssertSqlSafe, Row};
 use threadkeep_core::{
     Direction, Error, ErrorKind, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore, Pruned,
-    Result, Retention, ThreadId,
+    Result, Retention, Store as _, ThreadId,
 };
 use threadkeep_migrations::sqlite::LOGS;
 use threadkeep_writer::{Writer, WriterOptions};
@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 use crate::errors::translate;
 use crate::log_sql::{self, Value};
 use crate::log_writer::{LogAnswer, LogEngine, LogJob};
+use crate::maintain::{bytes, shrink};
 use crate::open::{self, Access};
 use crate::readers::Readers;
 use crate::writer::WriteConnection;
@@ -143,6 +144,39 @@ impl SqliteStore {
     }
 }
 
+/// The error of a call that had deleted so many entries before.
+fn after(rows: u64, error: Error) -> Error {
+    if rows > 0 { error.maybe_applied() } else { error }
+}
+
+impl SqliteStore {
+    /// Deletes the oldest entries and gives their space back, until the files are small enough.
+    async fn keep_newest_logs(
+        &self,
+        max_bytes: u64,
+        budget: Duration,
+        rows: &mut u64,
+    ) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let left = budget.saturating_sub(start.elapsed());
+            let Some(open) = self.logs.existing().await? else { return Ok(()) };
+            let shrunk = self.logs.writer(open)?;
+            shrunk.run(move |engine| shrink(&mut engine.connection, left)).await??;
+            let bytes = bytes(self.logs.path());
+            let there = self.stats().await?.log_entries;
+            if bytes <= max_bytes || there == 0 || left.is_zero() {
+                return Ok(());
+            }
+            // Entries are about alike, so that as large a part of them goes as of the bytes; a page
+            // of the file's own is always left.
+            let surplus = u128::from(there) * u128::from(bytes - max_bytes) / u128::from(bytes);
+            let surplus = i64::try_from(surplus).unwrap_or(i64::MAX).clamp(1, PRUNE_STEP);
+            *rows += self.logs.submit(LogJob::DeleteOldest { limit: surplus }).await?.rows;
+        }
+    }
+}
+
 #[async_trait]
 impl LogStore for SqliteStore {
     async fn append(&self, entries: Vec<LogEntry>) -> Result<Option<LogIds>> {
@@ -195,17 +229,26 @@ impl LogStore for SqliteStore {
 
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
         let start = Instant::now();
-        let (Some(before), Some(_)) = (retention.before, self.logs.existing().await?) else {
-            return Ok(Pruned::default());
-        };
         let mut rows = 0;
-        loop {
-            let job = LogJob::DeleteBefore { time: before, limit: PRUNE_STEP };
-            let step = self.logs.submit(job).await?.rows;
-            rows += step;
-            if step < PRUNE_STEP.cast_unsigned() || start.elapsed() >= budget {
-                return Ok(Pruned::rows(rows));
+        if self.logs.existing().await?.is_none() {
+            return Ok(Pruned::default());
+        }
+        if let Some(time) = retention.before {
+            loop {
+                let job = LogJob::DeleteBefore { time, limit: PRUNE_STEP };
+                let step = self.logs.submit(job).await.map_err(|error| after(rows, error))?.rows;
+                rows += step;
+                if step < PRUNE_STEP.cast_unsigned() || start.elapsed() >= budget {
+                    break;
+                }
             }
         }
+        if let Some(most) = retention.max_bytes {
+            let left = budget.saturating_sub(start.elapsed());
+            self.keep_newest_logs(most, left, &mut rows)
+                .await
+                .map_err(|error| after(rows, error))?;
+        }
+        Ok(Pruned::rows(rows))
     }
 }

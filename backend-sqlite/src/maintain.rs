@@ -37,7 +37,8 @@ impl Store for SqliteStore {
             "SELECT (SELECT count(*) FROM threads),
                     (SELECT count(*) FROM threads WHERE archived = 1),
                     (SELECT count(*) FROM dynamic_tools),
-                    (SELECT count(*) FROM tombstones)",
+                    (SELECT count(*) FROM tombstones),
+                    (SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size)",
         )
         .fetch_one(&mut reader.connection)
         .await
@@ -49,17 +50,25 @@ impl Store for SqliteStore {
         stats.archived = count(1)?;
         stats.threads_with_tools = count(2)?;
         stats.tombstones = count(3)?;
+        let mut free = count(4)?;
         if let Some(logs) = self.logs.existing().await? {
             let mut reader = logs.readers.lend().await?;
-            let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM logs")
-                .fetch_one(&mut reader.connection)
-                .await
-                .map_err(|error| self.logs.failed(error, "stats"))?;
+            let (entries, free_of_logs): (i64, i64) = sqlx::query_as(
+                "SELECT (SELECT count(*) FROM logs),
+                        (SELECT freelist_count * page_size
+                         FROM pragma_freelist_count, pragma_page_size)",
+            )
+            .fetch_one(&mut reader.connection)
+            .await
+            .map_err(|error| self.logs.failed(error, "stats"))?;
             reader.give_back();
             stats.log_entries = entries.cast_unsigned();
+            free += free_of_logs.cast_unsigned();
         }
         stats.thread_bytes = bytes(self.threads.path());
         stats.log_bytes = bytes(self.logs.path());
+        // Side files hold what the main ones are still to get.
+        stats.live_bytes = (stats.thread_bytes + stats.log_bytes).saturating_sub(free);
         Ok(stats)
     }
 
@@ -177,7 +186,7 @@ const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(1000)";
 
 /// Moves the write-ahead file into the main one and gives free pages back; `false` where there was
 /// no time or somebody was reading.
-fn shrink(connection: &mut WriteConnection, budget: Duration) -> Result<bool> {
+pub(crate) fn shrink(connection: &mut WriteConnection, budget: Duration) -> Result<bool> {
     let start = Instant::now();
     loop {
         let free: i64 = scalar(connection, "PRAGMA freelist_count")?;
@@ -290,7 +299,7 @@ fn create_empty(folder: &Path) -> Result<()> {
 }
 
 /// Bytes of a file and its side files.
-fn bytes(path: &Path) -> u64 {
+pub(crate) fn bytes(path: &Path) -> u64 {
     ["", "-wal", "-shm"]
         .iter()
         .filter_map(|suffix| {

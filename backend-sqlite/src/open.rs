@@ -114,7 +114,7 @@ async fn migrate(
         return Ok(());
     };
     for step in pending {
-        sqlx::raw_sql(step.sql).execute(&mut *transaction).await.map_err(failed)?;
+        sqlx::raw_sql(step.step).execute(&mut *transaction).await.map_err(failed)?;
     }
     if let Some(last) = pending.last() {
         for (key, value) in [

@@ -2,16 +2,15 @@
 
 use anyhow::{Result, ensure};
 use threadkeep_core::{Cursor, Direction, SortKey, Store, ThreadQuery, ThreadStore};
-use threadkeep_sqlite::SqliteStore;
 
 use crate::rows::RARE;
 use crate::{measure, raw, rows};
 
-const PAGE: usize = 50;
-const ROUNDS: usize = 300;
+pub(crate) const PAGE: usize = 50;
+pub(crate) const ROUNDS: usize = 300;
 
 /// What is listed, by name.
-fn shapes() -> Vec<(String, ThreadQuery)> {
+pub(crate) fn shapes() -> Vec<(String, ThreadQuery)> {
     let mut shapes = Vec::new();
     for (sort, by) in [(SortKey::UpdatedAt, "updated"), (SortKey::CreatedAt, "created")] {
         let query = ThreadQuery::new().sort(sort).limit(PAGE);
@@ -45,24 +44,7 @@ pub(crate) async fn run(many: usize) -> Result<()> {
     let path = folder.path().join("many.db");
     let few = rows::fill(&folder.path().join("few.db"), 1_000).await?;
     let store = rows::fill(&path, many).await?;
-    let mut worst = 0.0_f64;
-    for (name, query) in shapes() {
-        for deep in [false, true] {
-            let (small, large) = if deep {
-                let Some(after_small) = middle(&few, &query).await? else { continue };
-                let Some(after_large) = middle(&store, &query).await? else { continue };
-                (query.clone().after(after_small), query.clone().after(after_large))
-            } else {
-                (query.clone(), query.clone())
-            };
-            let (one, two) = pair(&few, &small, &store, &large).await;
-            let ratio = measure::ratio(two, one);
-            worst = worst.max(ratio);
-            let name = format!("{name}{}", if deep { ", deep" } else { "" });
-            measure::row(&name, format!("{ratio:.2} ({two:.0?})"), "at most 1.5");
-        }
-    }
-    measure::row("the worst of these", format!("{worst:.2}"), "at most 1.5");
+    compare(&few, &store).await?;
     let query = ThreadQuery::new().limit(PAGE);
     ensure!(store.list(query.clone()).await?.items.len() == PAGE, "the page is not full");
     let statement = raw::Statement::prepare(&path, PAGE)?;
@@ -96,11 +78,34 @@ pub(crate) async fn run(many: usize) -> Result<()> {
     Ok(())
 }
 
+/// Times a page of each shape of both stores, and prints the ratios.
+pub(crate) async fn compare(few: &dyn Store, many: &dyn Store) -> Result<()> {
+    let mut worst = 0.0_f64;
+    for (name, query) in shapes() {
+        for deep in [false, true] {
+            let (small, large) = if deep {
+                let Some(after_small) = middle(few, &query).await? else { continue };
+                let Some(after_large) = middle(many, &query).await? else { continue };
+                (query.clone().after(after_small), query.clone().after(after_large))
+            } else {
+                (query.clone(), query.clone())
+            };
+            let (one, two) = pair(few, &small, many, &large).await;
+            let ratio = measure::ratio(two, one);
+            worst = worst.max(ratio);
+            let name = format!("{name}{}", if deep { ", deep" } else { "" });
+            measure::row(&name, format!("{ratio:.2} ({two:.0?})"), "at most 1.5");
+        }
+    }
+    measure::row("the worst of these", format!("{worst:.2}"), "at most 1.5");
+    Ok(())
+}
+
 /// Times both in turn, so that both see the same machine.
 async fn pair(
-    few: &SqliteStore,
+    few: &dyn Store,
     small: &ThreadQuery,
-    many: &SqliteStore,
+    many: &dyn Store,
     large: &ThreadQuery,
 ) -> (std::time::Duration, std::time::Duration) {
     let (mut ones, mut twos) = (Vec::new(), Vec::new());
@@ -116,7 +121,7 @@ async fn pair(
 }
 
 /// A cursor about half-way through; `None` where there is but one page.
-async fn middle(store: &SqliteStore, query: &ThreadQuery) -> Result<Option<Cursor>> {
+async fn middle(store: &dyn Store, query: &ThreadQuery) -> Result<Option<Cursor>> {
     let last = query.clone().direction(Direction::Ascending).limit(1);
     let (Some(newest), Some(oldest)) = (
         store.list(query.clone().limit(1)).await?.items.pop(),

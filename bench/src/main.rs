@@ -9,6 +9,7 @@ mod list;
 mod measure;
 mod open;
 mod raw;
+mod redb;
 mod rows;
 mod write;
 
@@ -56,6 +57,45 @@ enum Bench {
         #[arg(long, default_value_t = 100_000)]
         threads: usize,
     },
+    /// redb: write one-item batches from 32 tasks, against a blocking transaction a call
+    RedbWrite {
+        /// Writes of each task
+        #[arg(long, default_value_t = 100)]
+        writes: u64,
+    },
+    /// redb: list pages of 50 at 1,000 and at many threads, and get threads by id
+    RedbList {
+        /// How many are many
+        #[arg(long, default_value_t = 1_000_000)]
+        threads: usize,
+    },
+    /// redb: append log entries in batches of 128
+    RedbAppend {
+        /// Entries
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+    },
+    /// redb: load logs under a cap, with segments as files and as tables of one file
+    RedbCap {
+        /// Bytes of texts to load, in MB
+        #[arg(long, default_value_t = 1_000)]
+        megabytes: u64,
+        /// The cap, in MB
+        #[arg(long, default_value_t = 100)]
+        cap: u64,
+    },
+    /// redb: open a large store whose process was killed
+    RedbReopen {
+        /// Threads in it
+        #[arg(long, default_value_t = 120_000)]
+        threads: usize,
+    },
+    /// Part of `redb-reopen`: write to a store until killed
+    #[command(hide = true)]
+    RedbVictim {
+        /// The store
+        path: PathBuf,
+    },
     /// Everything, with the defaults
     All,
 }
@@ -69,6 +109,11 @@ fn main() -> Result<()> {
             Bench::List { threads: 100_000 },
             Bench::Write { writes: 200 },
             Bench::Open { threads: 100_000 },
+            Bench::RedbWrite { writes: 100 },
+            Bench::RedbList { threads: 1_000_000 },
+            Bench::RedbAppend { entries: 1_000_000 },
+            Bench::RedbCap { megabytes: 1_000, cap: 100 },
+            Bench::RedbReopen { threads: 120_000 },
         ],
         one => vec![one],
     };
@@ -79,6 +124,12 @@ fn main() -> Result<()> {
                 Bench::List { threads } => list::run(threads).await,
                 Bench::Write { writes } => write::run(writes).await,
                 Bench::Open { threads } => open::run(threads).await,
+                Bench::RedbWrite { writes } => redb::write::run(writes).await,
+                Bench::RedbList { threads } => redb::list::run(threads).await,
+                Bench::RedbAppend { entries } => redb::append::run(entries).await,
+                Bench::RedbCap { megabytes, cap } => redb::cap::run(megabytes, cap).await,
+                Bench::RedbReopen { threads } => redb::reopen::run(threads).await,
+                Bench::RedbVictim { path } => redb::reopen::play_victim(&path).await,
                 Bench::All => Ok(()),
             }
         })?;

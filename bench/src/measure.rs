@@ -53,3 +53,20 @@ pub(crate) fn peak_megabytes() -> Option<u64> {
 pub(crate) fn row(name: &str, value: impl std::fmt::Display, bar: &str) {
     println!("  {name:<58} {value:>14}   {bar}");
 }
+
+/// Bytes that this process has handed to the system to be written; `None` where it does not tell.
+pub(crate) fn written_bytes() -> Option<u64> {
+    let io = std::fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("wchar: "))?.parse().ok()
+}
+
+/// Bytes of all files below a folder.
+pub(crate) fn folder_bytes(folder: &std::path::Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { folder_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}

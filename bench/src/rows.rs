@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use threadkeep_core::Store;
 use threadkeep_core::{Change, ThreadId, ThreadMetadata, ThreadSeed, Timestamp, WriteBatch};
-use threadkeep_core::{Store, ThreadStore};
 use threadkeep_sqlite::SqliteStore;
 
 /// The source and provider that five threads have.
@@ -46,6 +46,13 @@ pub(crate) fn thread(number: u64, rare: bool) -> ThreadMetadata {
 /// Creates a store with this many threads, five of them rare, its write-ahead file emptied.
 pub(crate) async fn fill(path: &Path, threads: usize) -> Result<SqliteStore> {
     let store = SqliteStore::open(path).await?;
+    put_all(&store, threads).await?;
+    store.maintain(std::time::Duration::from_mins(1)).await?;
+    Ok(store)
+}
+
+/// Puts this many threads, five of them rare, into a store.
+pub(crate) async fn put_all(store: &dyn Store, threads: usize) -> Result<()> {
     let every = (threads / 5).max(1);
     for start in (0..threads).step_by(5_000) {
         let mut batch = WriteBatch::new();
@@ -55,6 +62,5 @@ pub(crate) async fn fill(path: &Path, threads: usize) -> Result<SqliteStore> {
         }
         store.write(batch).await?;
     }
-    store.maintain(std::time::Duration::from_mins(1)).await?;
-    Ok(store)
+    Ok(())
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
 
+use crate::FaultyDisk;
+
 /// How the suite gets at a backend.
 #[async_trait]
 pub trait Fixture: Send + Sync + 'static {
@@ -54,6 +56,12 @@ pub trait Fixture: Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "the fixture has no way to hold the write side")
             .hint("implement hold, or declare why not with without_hold"))
     }
+
+    /// A new disk with nothing on it, which fails on command. A fixture without such disks says so
+    /// in [`Self::declared`].
+    fn disk(&self) -> Option<Arc<dyn FaultyDisk>> {
+        None
+    }
 }
 
 /// What a backend and its fixture can do. What is missing is missing for a reason.
@@ -81,6 +89,8 @@ pub(crate) enum Need {
     PreviousFormat,
     /// A fixture that can keep every handle from writing.
     Hold,
+    /// A fixture with a disk that fails on command.
+    Faults,
 }
 
 impl Declared {
@@ -117,6 +127,13 @@ impl Declared {
         self
     }
 
+    /// The fixture has no disk that fails on command.
+    #[must_use]
+    pub fn without_faults(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Faults, reason.into());
+        self
+    }
+
     /// What is missing, with the reason.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (Need, &str)> {
         self.missing.iter().map(|(need, reason)| (*need, reason.as_str()))
@@ -140,6 +157,7 @@ impl Need {
             Self::Tamper => "tamper",
             Self::PreviousFormat => "previous format",
             Self::Hold => "hold",
+            Self::Faults => "faults",
         }
     }
 }

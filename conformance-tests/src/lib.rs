@@ -51,13 +51,14 @@
 //! | `processes` | this program starts itself again: many opens at once, many writers, a stopped and a killed holder |
 //! | `kill` | processes killed at any moment lose nothing that was acknowledged |
 //! | `power` | the same with the machine's power cut; Linux, as root |
+//! | `faults` | every call to a disk failed in turn, the disk full at any byte, and power cuts, on a disk that the fixture makes fail |
 //! | `runtime` | the caller's runtime goes on, dropped futures leave nothing behind |
 //!
 //! | option | variable | meaning |
 //! |---|---|---|
 //! | `--tier TIER` | | only the cases of this tier; may be given several times |
 //! | `--seed N` | `THREADKEEP_SEED` | begin everything random from this number |
-//! | `--cases N` | `THREADKEEP_CASES` | so many random sequences, histories or kills a case |
+//! | `--cases N` | `THREADKEEP_CASES` | so many random sequences, histories, kills, cuts or points a case |
 //! | `--report FILE` | | write the [`Report`] there; a whole run writes it to `conformance/` in cargo's build folder |
 //!
 //! A failure prints the rule, the shortest sequence found, the first answer that differs, and the
@@ -65,6 +66,7 @@
 
 mod cases;
 mod diff;
+mod disk;
 mod fixture;
 mod judge;
 mod lab;
@@ -81,6 +83,7 @@ mod setting;
 
 pub use async_trait::async_trait;
 pub use cases::Tier;
+pub use disk::{Fault, FaultyDisk, Unsynced};
 pub use fixture::{Declared, Fixture};
 pub use judge::{judge, play_part};
 pub use report::{CaseReport, Ending, Report};

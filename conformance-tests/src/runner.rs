@@ -26,7 +26,7 @@ struct CommandLine {
     /// Begin everything random from this number, instead of a new one each run.
     #[arg(long, env = SEED)]
     seed: Option<u64>,
-    /// Run so many random sequences, histories or kills a case.
+    /// Run so many random sequences, histories, kills, cuts or points a case.
     #[arg(long, env = "THREADKEEP_CASES")]
     cases: Option<u64>,
     /// Write what was found to this file, as JSON. A run of all cases writes it beside the build

@@ -21,7 +21,7 @@ pub(crate) struct Setting {
 pub struct Options {
     /// Where everything random begins.
     pub seed: u64,
-    /// How many random sequences, histories or kills a case runs, where that is not for the case
+    /// How many random sequences, histories, kills, cuts or points a case runs, where that is not for the case
     /// to say.
     pub cases: Option<u64>,
     /// Whether the shortest failing sequence is looked for, which may take a minute.

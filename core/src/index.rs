@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{Archived, Result, SortKey, ThreadId, ThreadMetadata, ThreadQuery, Timestamp, path};
 
@@ -21,14 +21,17 @@ const ALL: u8 = 0;
 const SOURCE: u8 = 1;
 const PROVIDER: u8 = 2;
 const CWD: u8 = 3;
+const SOURCE_PROVIDER: u8 = 4;
 
-/// Every key of a row: for both sort keys, over all threads and by source, provider and folder.
-pub fn keys(row: &ThreadMetadata) -> [Key; 8] {
+/// Every key of a row: for both sort keys, over all threads and by source, provider, both of them,
+/// and folder.
+pub fn keys(row: &ThreadMetadata) -> [Key; 10] {
     let facets = [
         (ALL, 0),
         (SOURCE, hash(&row.source)),
         (PROVIDER, hash(&row.model_provider)),
         (CWD, hash_path(&row.cwd)),
+        (SOURCE_PROVIDER, hash_pair(&row.source, &row.model_provider)),
     ];
     std::array::from_fn(|index| {
         let (facet, hash) = facets[index / 2];
@@ -41,10 +44,15 @@ pub fn keys(row: &ThreadMetadata) -> [Key; 8] {
 /// The ranges that together hold every thread the query can match.
 pub fn prefixes(query: &ThreadQuery) -> Vec<Prefix> {
     let filter = &query.filter;
-    // The facet with the fewest values is taken; folders are told apart best, sources next.
+    // Folders are told apart best; what names both a source and a provider is found by both.
     // Two values may share a hash; their threads lie in one range, which must be there once.
     let (facet, hashes): (u8, BTreeSet<u64>) = if let Some(cwds) = &filter.cwds {
         (CWD, cwds.iter().map(|cwd| hash_path(Path::new(cwd))).collect())
+    } else if let (Some(sources), Some(providers)) = (&filter.sources, &filter.providers) {
+        let pairs = sources
+            .iter()
+            .flat_map(|source| providers.iter().map(move |provider| hash_pair(source, provider)));
+        (SOURCE_PROVIDER, pairs.collect())
     } else if let Some(sources) = &filter.sources {
         (SOURCE, sources.iter().map(|source| hash(source)).collect())
     } else if let Some(providers) = &filter.providers {
@@ -109,6 +117,10 @@ fn hash(text: &str) -> u64 {
     xxh3_64(text.as_bytes())
 }
 
+fn hash_pair(source: &str, provider: &str) -> u64 {
+    xxh3_64_with_seed(provider.as_bytes(), hash(source))
+}
+
 fn hash_path(cwd: &Path) -> u64 {
     hash(&path::to_text(cwd))
 }
@@ -116,6 +128,23 @@ fn hash_path(cwd: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_names_a_source_and_a_provider_is_found_by_both() {
+        let seed = crate::ThreadSeed::new(ThreadId::new(), "/a.jsonl", Timestamp::MIN);
+        let mut row = seed.source("cli").model_provider("azure").into_metadata();
+        row.has_user_event = true;
+        let query = ThreadQuery::new().source("cli").source("exec").provider("azure");
+        let ranges = prefixes(&query);
+        assert_eq!(ranges.len(), 2);
+        let holding = |prefix: &&Prefix| keys(&row).iter().any(|key| key.starts_with(*prefix));
+        assert_eq!(ranges.iter().filter(holding).count(), 1);
+        row.source = "azure".into();
+        row.model_provider = "cli".into();
+        let swapped =
+            ranges.iter().filter(|prefix| keys(&row).iter().any(|key| key.starts_with(*prefix)));
+        assert_eq!(swapped.count(), 0);
+    }
 
     #[test]
     fn keys_of_a_range_are_in_listing_order() {

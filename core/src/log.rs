@@ -117,6 +117,14 @@ impl LogEntry {
         }
     }
 
+    /// Bytes of its texts.
+    pub fn text_bytes(&self) -> u64 {
+        let texts =
+            [&self.message, &self.thread_id, &self.process_id, &self.module_path, &self.file];
+        let optional: usize = texts.into_iter().flatten().map(String::len).sum();
+        (self.target.len() + optional) as u64
+    }
+
     /// Brings the entry into the stored form and checks the limits. Every store does so first.
     pub fn prepare(mut self) -> Result<Self> {
         for (field, text) in [
@@ -241,14 +249,15 @@ impl LogFilter {
         self
     }
 
+    /// Whether entries of a call at this place may be among them, as far as the place decides it.
+    pub fn admits_place(&self, target: &str, module: Option<&str>, file: Option<&str>) -> bool {
+        any(self.modules.as_ref(), module)
+            && any(self.files.as_ref(), file)
+            && any(self.targets.as_ref(), Some(target))
+    }
+
     /// Whether this entry is one of them.
     pub fn matches(&self, row: &LogRow) -> bool {
-        fn any(parts: Option<&BTreeSet<String>>, text: Option<&str>) -> bool {
-            parts.is_none_or(|parts| {
-                text.is_some_and(|text| parts.iter().any(|part| contains_ignoring_case(text, part)))
-            })
-        }
-
         let entry = &row.entry;
         self.after_id.is_none_or(|id| row.id > id)
             && self.before_id.is_none_or(|id| row.id < id)
@@ -261,11 +270,16 @@ impl LogFilter {
                 Some(id) => threads.ids.contains(id),
                 None => threads.threadless,
             })
-            && any(self.modules.as_ref(), entry.module_path.as_deref())
-            && any(self.files.as_ref(), entry.file.as_deref())
-            && any(self.targets.as_ref(), Some(&entry.target))
+            && self.admits_place(&entry.target, entry.module_path.as_deref(), entry.file.as_deref())
             && any(self.messages.as_ref(), entry.message.as_deref())
     }
+}
+
+/// Whether the text contains one of the parts; an absent set asks for nothing.
+fn any(parts: Option<&BTreeSet<String>>, text: Option<&str>) -> bool {
+    parts.is_none_or(|parts| {
+        text.is_some_and(|text| parts.iter().any(|part| contains_ignoring_case(text, part)))
+    })
 }
 
 /// A page of log entries.
@@ -325,12 +339,20 @@ pub struct LogPage {
 pub struct Retention {
     /// Entries before this time.
     pub before: Option<DateTime<Utc>>,
+    /// The oldest entries, until the files of the logs, side files included, have at most so many
+    /// bytes; in a store without files, until the [texts](LogEntry::text_bytes) of the entries have.
+    pub max_bytes: Option<u64>,
 }
 
 impl Retention {
     /// Deletes entries before this time.
     pub fn before(time: DateTime<Utc>) -> Self {
-        Self { before: Some(time) }
+        Self { before: Some(time), ..Self::default() }
+    }
+
+    /// Deletes the oldest entries, until the logs have at most so many bytes.
+    pub fn max_bytes(bytes: u64) -> Self {
+        Self { max_bytes: Some(bytes), ..Self::default() }
     }
 }
 

@@ -132,6 +132,16 @@ pub struct Stats {
     pub thread_bytes: u64,
     /// Bytes of the logs' files, side files included; 0 where there are none.
     pub log_bytes: u64,
+    /// Bytes of all these that hold something; the rest is free and is filled before the files
+    /// grow. 0 where there are no files.
+    pub live_bytes: u64,
+}
+
+impl Stats {
+    /// Bytes of the files that hold nothing.
+    pub fn free_bytes(&self) -> u64 {
+        (self.thread_bytes + self.log_bytes).saturating_sub(self.live_bytes)
+    }
 }
 
 /// What a check found.

@@ -5,9 +5,11 @@
 //! format it has, and the oldest format whose readers and writers still understand it; what a
 //! version of this library may do with it follows from that alone, by [`plan`].
 
+#[cfg(feature = "kv")]
+pub mod kv;
 mod lock;
 mod plan;
 pub mod sqlite;
 
-pub use lock::UpgradeLock;
+pub use lock::{UpgradeLock, lock_path};
 pub use plan::{Meta, Migration, Plan, plan};

@@ -59,7 +59,8 @@ impl Drop for UpgradeLock {
     }
 }
 
-fn lock_path(path: &Path) -> PathBuf {
+/// The lock file of the store at `path`.
+pub fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()

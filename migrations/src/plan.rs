@@ -2,13 +2,13 @@
 
 use threadkeep_core::{Error, ErrorKind, Result};
 
-/// One step of a stored format.
+/// One step of a stored format; `S` says what it does in the words of the engine.
 #[derive(Clone, Copy, Debug)]
-pub struct Migration {
+pub struct Migration<S: 'static = &'static str> {
     /// Its number: date and time, `YYYYMMDDhhmmss`.
     pub version: u64,
-    /// What it does, in the database's language.
-    pub sql: &'static str,
+    /// What it does: SQL, where the engine knows it.
+    pub step: S,
     /// The oldest format whose readers understand a store after this step.
     pub min_reader: u64,
     /// The oldest format whose writers may write to a store after this step.
@@ -28,13 +28,13 @@ pub struct Meta {
 
 /// What is to be done on opening.
 #[derive(Clone, Copy, Debug)]
-pub enum Plan {
+pub enum Plan<S: 'static = &'static str> {
     /// Nothing: read and write.
     Ready,
     /// Nothing: a newer version wrote it, and allows reading only.
     ReadOnly,
     /// These steps, in order, in one transaction.
-    Upgrade(&'static [Migration]),
+    Upgrade(&'static [Migration<S>]),
 }
 
 /// Decides what to do with a store, given all steps this version knows, in order; `None` is a
@@ -43,7 +43,7 @@ pub enum Plan {
 /// # Errors
 ///
 /// [`SchemaTooNew`](ErrorKind::SchemaTooNew) where this version cannot read it.
-pub fn plan(found: Option<Meta>, known: &'static [Migration]) -> Result<Plan> {
+pub fn plan<S>(found: Option<Meta>, known: &'static [Migration<S>]) -> Result<Plan<S>> {
     let newest = known.last().map_or(0, |step| step.version);
     let Some(meta) = found else {
         return Ok(Plan::Upgrade(known));
@@ -70,8 +70,8 @@ mod tests {
     use super::*;
 
     const STEPS: &[Migration] = &[
-        Migration { version: 10, sql: "", min_reader: 10, min_writer: 10 },
-        Migration { version: 20, sql: "", min_reader: 10, min_writer: 20 },
+        Migration { version: 10, step: "", min_reader: 10, min_writer: 10 },
+        Migration { version: 20, step: "", min_reader: 10, min_writer: 20 },
     ];
 
     fn meta(schema: u64, min_reader: u64, min_writer: u64) -> Meta {

@@ -8,7 +8,7 @@ pub const APPLICATION_ID: i32 = 0x7468_6b70;
 /// The steps of the file of threads.
 pub const THREADS: &[Migration] = &[Migration {
     version: 20_261_122_150_000,
-    sql: include_str!("../sqlite/threads/20261122150000_threads.sql"),
+    step: include_str!("../sqlite/threads/20261122150000_threads.sql"),
     min_reader: 20_261_122_150_000,
     min_writer: 20_261_122_150_000,
 }];
@@ -16,7 +16,7 @@ pub const THREADS: &[Migration] = &[Migration {
 /// The steps of the file of logs.
 pub const LOGS: &[Migration] = &[Migration {
     version: 20_261_122_150_000,
-    sql: include_str!("../sqlite/logs/20261122150000_logs.sql"),
+    step: include_str!("../sqlite/logs/20261122150000_logs.sql"),
     min_reader: 20_261_122_150_000,
     min_writer: 20_261_122_150_000,
 }];

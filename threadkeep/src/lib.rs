@@ -31,6 +31,7 @@
 //! |---|---|---|---|---|
 //! | `memory:` | always there | until the last handle goes | no | unit tests, short-lived agents |
 //! | `sqlite:PATH` | `sqlite` (default) | in two files, through power cuts | yes | everything else |
+//! | `redb:PATH` | `redb` | in files, through power cuts | yes; `?sharing=exclusive` for one alone | the same without C code; logs in files that are dropped whole |
 //!
 //! Code that takes `&dyn Store`, or any of [`ThreadStore`], [`DynamicToolStore`] and [`LogStore`],
 //! is tested with [`MemoryStore`] as the fake and runs on any of them.
@@ -62,6 +63,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `sqlite` | yes | the SQLite backend and its URLs; must be used inside a tokio runtime |
+//! | `redb` | no | the redb backend and its URLs; likewise |
 
 mod runtime;
 mod url;
@@ -69,6 +71,8 @@ mod url;
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use threadkeep_core::*;
 pub use threadkeep_memory::MemoryStore;
+#[cfg(feature = "redb")]
+pub use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 pub use threadkeep_rollouts as rollouts;
 #[cfg(feature = "sqlite")]
 pub use threadkeep_sqlite::{SqliteOptions, SqliteStore};

@@ -23,7 +23,7 @@ enum Task {
 }
 
 /// The test targets that run the whole suite, in the order of the table.
-const REPORTS: [&str; 9] = [
+const REPORTS: [&str; 13] = [
     "threadkeep-memory.conformance",
     "threadkeep.memory_hooked",
     "threadkeep.memory_shared",
@@ -32,6 +32,10 @@ const REPORTS: [&str; 9] = [
     "threadkeep.sqlite_hooked",
     "threadkeep.sqlite_shared",
     "threadkeep.sqlite_url",
+    "threadkeep-redb.auto",
+    "threadkeep-redb.single",
+    "threadkeep-redb.exclusive",
+    "threadkeep.redb_url",
     "threadkeep-json-file.conformance",
 ];
 const BEGIN: &str = "<!-- made by `cargo xtask table` -->\n";

@@ -27,6 +27,8 @@ pub(super) async fn run(app: &mut App) -> Result<Done, Failure> {
             "log_entries": stats.log_entries,
             "thread_bytes": stats.thread_bytes,
             "log_bytes": stats.log_bytes,
+            "live_bytes": stats.live_bytes,
+            "free_bytes": stats.free_bytes(),
             "capabilities": able,
         }))?;
         return Ok(Done::Whole);
@@ -40,6 +42,7 @@ pub(super) async fn run(app: &mut App) -> Result<Done, Failure> {
         ("log entries", text::number(stats.log_entries)),
         ("thread files", text::bytes(stats.thread_bytes)),
         ("log files", text::bytes(stats.log_bytes)),
+        ("of them free", text::bytes(stats.free_bytes())),
         ("capabilities", able.join(", ")),
     ])?;
     Ok(Done::Whole)

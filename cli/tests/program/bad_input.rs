@@ -106,7 +106,7 @@ fn a_home_that_is_not_there() {
 
 #[test]
 fn ids_that_fit_none_or_several() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let error = setup.run(&["show", "019d71", "--json"]).expect(3).error();
         assert_eq!(error["kind"], "ambiguous");
         assert_eq!(error["candidates"].as_array().unwrap().len(), 3, "{error}");
@@ -150,7 +150,7 @@ fn wrong_usage() {
 
 #[test]
 fn a_cursor_of_another_query() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let page = setup.objects(&["list", "-n", "1"]);
         let cursor = page[1]["next"].as_str().unwrap();
         setup.run(&["list", "-n", "2", "--after", cursor]).expect(0);

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::support::{Setup, id, write_rollout};
+use crate::support::{Setup, id, sample_home, write_rollout};
 
 #[test]
 fn filters_choose_threads() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let count = |arguments: &[&str]| setup.tails(arguments).len();
         assert_eq!(count(&[]), 13);
         assert_eq!(count(&["--any"]), 15);
@@ -27,7 +27,7 @@ fn filters_choose_threads() {
 
 #[test]
 fn pages_make_up_the_listing() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for sort in ["created", "updated"] {
             for reverse in [&[][..], &["--reverse"]] {
                 let flags = [&["--sort", sort, "--any"], reverse].concat();
@@ -60,7 +60,7 @@ fn pages_make_up_the_listing() {
 
 #[test]
 fn the_next_page_of_an_age_names_its_time() {
-    let [setup, _] = Setup::both();
+    let setup = Setup::memory(sample_home());
     let ran = setup.run(&["list", "-n", "1", "--sort", "created", "--since", "9999d"]).expect(0);
     let next = ran.err.lines().find_map(|line| line.strip_prefix("next: ")).unwrap();
     let flags: Vec<_> = next.split(' ').collect();

@@ -89,7 +89,7 @@ fn an_entry_is_one_line() {
 
 #[test]
 fn logs_of_a_store_without_any() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for arguments in [
             &["logs"][..],
             &["logs", "-r", "-n", "20000", "--level", "WARN", "-S", "7d", "-U", "2030-01-01"],

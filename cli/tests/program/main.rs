@@ -1,6 +1,7 @@
-//! The program as its users run it: every command, every exit code, on both kinds of store.
+//! The program as its users run it: every command, every exit code, on every kind of store.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alike;
 mod bad_input;
 mod changes;
 mod interrupt;
@@ -8,5 +9,6 @@ mod listing;
 mod logs;
 mod output;
 mod reading;
+mod sharing;
 mod stores;
 mod support;

@@ -3,11 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use crate::support::{Setup, bare};
+use crate::support::{Setup, bare, sample_home};
 
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         for arguments in [
             &["list"][..],
             &["list", "--json"],
@@ -30,7 +30,7 @@ fn a_closed_pipe_ends_quietly() {
 
 #[test]
 fn a_reader_may_stop_after_the_first_line() {
-    let [setup, _] = Setup::both();
+    let setup = Setup::memory(sample_home());
     let mut command = setup.command(&["list", "--json", "--any"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -42,7 +42,7 @@ fn a_reader_may_stop_after_the_first_line() {
 
 #[test]
 fn colours_are_for_terminals_or_on_request() {
-    let [setup, _] = Setup::both();
+    let setup = Setup::memory(sample_home());
     for (arguments, coloured) in [
         (&["show", "nothing"][..], false),
         (&["show", "nothing", "--color", "always"], true),
@@ -57,7 +57,7 @@ fn colours_are_for_terminals_or_on_request() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_gets_a_table() {
-    let [setup, _] = Setup::both();
+    let setup = Setup::memory(sample_home());
     let program = env!("CARGO_BIN_EXE_threadkeep");
     let line = format!(
         "stty cols 100 rows 40; '{program}' --store memory: --home '{}' list --any",
@@ -92,7 +92,7 @@ fn errors_are_one_object_with_json() {
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_a_failure() {
-    let [setup, _] = Setup::both();
+    let setup = Setup::memory(sample_home());
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = setup.command(&["list", "--json"]).stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -8,7 +8,7 @@ use crate::support::{Ran, Setup, bare, id, message, write_rollout};
 
 #[test]
 fn a_thread_is_shown_by_any_part_of_its_id() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let whole = "019d0133-f335-7f05-afc0-a0e82bc318aa";
         for part in [whole, "019d0133", "019D0133-F335", "019d0133f335", "c318aa", "aa", "318AA"] {
             let [thread] = &setup.objects(&["show", part])[..] else {
@@ -50,7 +50,7 @@ const MEMBERS: [&str; 22] = [
 
 #[test]
 fn an_object_has_the_promised_members_in_order() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let ran = setup.run(&["show", "e4605", "--json"]).expect(0);
         let thread = &ran.objects()[0];
         assert_eq!(thread.as_object().unwrap().len(), MEMBERS.len());
@@ -64,7 +64,7 @@ fn an_object_has_the_promised_members_in_order() {
 
 #[test]
 fn a_path_can_be_given_to_other_programs() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let ran = setup.run(&["path", "d0ba3"]).expect(0);
         assert!(fs::metadata(ran.out.trim_end()).unwrap().is_file(), "{}", ran.out);
         let object = &setup.objects(&["path", "d0ba3"])[0];
@@ -74,7 +74,7 @@ fn a_path_can_be_given_to_other_programs() {
 
 #[test]
 fn tools_are_an_array_or_a_line_each() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let lines = setup.objects(&["tools", "318aa"]);
         let array: serde_json::Value =
             serde_json::from_str(&setup.run(&["tools", "318aa"]).expect(0).out).unwrap();
@@ -88,7 +88,7 @@ fn tools_are_an_array_or_a_line_each() {
 
 #[test]
 fn stats_count() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let stats = &setup.objects(&["stats"])[0];
         let counts = ["threads", "archived", "threads_with_tools", "tombstones", "log_entries"];
         assert_eq!(counts.map(|name| stats[name].as_u64().unwrap()), [16, 2, 3, 0, 0]);
@@ -100,7 +100,7 @@ fn stats_count() {
 
 #[test]
 fn a_sound_and_complete_store_is_ok() {
-    for setup in Setup::both() {
+    for setup in Setup::all() {
         let ran = setup.run(&["check"]).expect(0);
         assert_eq!(ran.err, "");
         let steps: Vec<_> = ran.out.lines().map(|line| line.split('\t').next().unwrap()).collect();

@@ -35,11 +35,21 @@ impl Setup {
         Self { store: "memory:".into(), ..Self::sqlite(home) }
     }
 
-    /// Both kinds of store with the sample home in them.
-    pub(crate) fn both() -> [Self; 2] {
-        let sqlite = Self::sqlite(sample_home());
-        sqlite.run(&["index"]).expect(0);
-        [Self::memory(sample_home()), sqlite]
+    /// A redb store that is not there yet, and a home.
+    pub(crate) fn redb(home: impl Into<PathBuf>) -> Self {
+        let setup = Self::sqlite(home);
+        let store = format!("redb:{}", setup.folder.path().join("threads.redb").display());
+        Self { store, ..setup }
+    }
+
+    /// Every kind of store with the sample home in it.
+    pub(crate) fn all() -> [Self; 3] {
+        let kept = [Self::sqlite(sample_home()), Self::redb(sample_home())];
+        for setup in &kept {
+            setup.run(&["index"]).expect(0);
+        }
+        let [sqlite, redb] = kept;
+        [Self::memory(sample_home()), sqlite, redb]
     }
 
     /// A SQLite store and an empty home of its own.

@@ -1,6 +1,7 @@
 //! The cases, a folder or a file a tier.
 
 mod examples;
+mod faults;
 mod interleaving;
 mod kill;
 mod laws;
@@ -40,6 +41,8 @@ pub enum Tier {
     Kill,
     /// The machine's power cut at any moment.
     Power,
+    /// A disk that fails at any call, is full at any byte, and loses its power at any moment.
+    Faults,
     /// What the store does to the runtime it is called on.
     Runtime,
 }
@@ -70,6 +73,7 @@ pub(crate) fn all() -> Vec<Case> {
         processes::cases(),
         kill::cases(),
         power::cases(),
+        faults::cases(),
         runtime::cases(),
     ]
     .into_iter()
@@ -109,6 +113,7 @@ impl fmt::Display for Tier {
             Self::Processes => "processes",
             Self::Kill => "kill",
             Self::Power => "power",
+            Self::Faults => "faults",
             Self::Runtime => "runtime",
         })
     }

@@ -21,6 +21,7 @@ pub(crate) fn declared() -> Declared {
         .without_tamper(reason)
         .without_previous_format(reason)
         .without_hold(reason)
+        .without_faults(reason)
 }
 
 pub(crate) async fn sqlite(workspace: &Path) -> Result<Inner> {

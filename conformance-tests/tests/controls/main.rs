@@ -1,7 +1,9 @@
-//! Stores that are too weak for the tiers with several processes, kills and power cuts. A tier that
-//! lets one of them pass proves nothing.
+//! Stores that are too weak for the tiers with several processes, kills, power cuts and faults. A
+//! tier that lets one of them pass proves nothing.
 
+mod faults;
 mod kill;
+mod platter;
 mod power;
 mod processes;
 #[path = "../saboteurs/sabotage.rs"]
@@ -10,6 +12,7 @@ mod sabotage;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use faults::{Flaw, Journaled};
 use libtest_mimic::{Arguments, Failed, Trial};
 use threadkeep_conformance::{Ending, Fixture, Options, Tier, judge, play_part};
 
@@ -67,7 +70,46 @@ fn all() -> Vec<Control> {
                 ("opens_at_once_after_its_writer_was_killed", &["not only once"]),
             ],
         },
+        journaled(Flaw::Nothing, &[]),
+        journaled(
+            Flaw::ShrugsOffSyncs,
+            &[("one_failing_call_are_whole_or_not_made", &["followed by a power cut"])],
+        ),
+        journaled(
+            Flaw::Halves,
+            &[
+                ("one_failing_call_are_whole_or_not_made", &["breaks P-41"]),
+                ("a_full_disk_is_reported_as_full", &["breaks P-41"]),
+                ("no_batch_is_there_in_part_with_part_of_the_unsynced", &["breaks P-46"]),
+            ],
+        ),
+        journaled(
+            Flaw::NeverSyncs,
+            &[("every_acknowledged_write_is_there_without_the_unsynced", &["breaks P-45"])],
+        ),
+        journaled(
+            Flaw::StaysBroken,
+            &[
+                ("one_failing_call_are_whole_or_not_made", &["breaks P-43"]),
+                ("a_disk_that_fails_for_good_is_an_io_error", &["breaks P-43"]),
+            ],
+        ),
+        journaled(
+            Flaw::CriesDamage,
+            &[
+                ("a_disk_that_fails_for_good_is_an_io_error", &["breaks P-42"]),
+                ("a_full_disk_is_reported_as_full", &["breaks P-42"]),
+            ],
+        ),
+        journaled(
+            Flaw::WantsItsEnd,
+            &[("no_batch_is_there_in_part_with_part_of_the_unsynced", &["breaks P-44"])],
+        ),
     ]
+}
+
+fn journaled(flaw: Flaw, caught: &'static [Caught]) -> Control {
+    Control { fixture: Arc::new(Journaled(flaw)), tier: Tier::Faults, caught }
 }
 
 fn main() -> ExitCode {
@@ -88,10 +130,16 @@ fn main() -> ExitCode {
 /// meets a write is up to chance, and one run may be over before they have met.
 const RUNS: u32 = 3;
 
+/// Faults strike everywhere, and a few cuts catch whom many do.
+fn options(control: &Control) -> Options {
+    let few = control.tier == Tier::Faults && !control.caught.is_empty();
+    Options { cases: few.then_some(40), ..Options::default() }
+}
+
 fn is_caught(control: &Control) -> Result<(), Failed> {
     let mut missing = Vec::from(control.caught);
     for _ in 0..RUNS {
-        let report = judge(Arc::clone(&control.fixture), &[control.tier], Options::default());
+        let report = judge(Arc::clone(&control.fixture), &[control.tier], options(control));
         if control.caught.is_empty() {
             return match report.failures().next() {
                 Some(failed) => {

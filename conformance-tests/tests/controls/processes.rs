@@ -33,7 +33,8 @@ impl Fixture for Naive {
     }
 
     fn declared(&self) -> Declared {
-        Declared::everything().without_tamper("it is only to be opened")
+        let reason = "it is only to be opened";
+        Declared::everything().without_tamper(reason).without_faults(reason)
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

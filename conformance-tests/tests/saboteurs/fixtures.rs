@@ -49,6 +49,7 @@ impl<A: Sabotage> Fixture for OnMemory<A> {
             .without_tamper("it has no files")
             .without_previous_format("it has no files")
             .without_hold("other processes cannot reach it")
+            .without_faults("it has no files")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
@@ -64,7 +65,9 @@ impl<A: Sabotage> Fixture for OnSqlite<A> {
     }
 
     fn declared(&self) -> Declared {
-        Declared::everything().without_previous_format("its format has none before it")
+        Declared::everything()
+            .without_previous_format("its format has none before it")
+            .without_faults("its disk cannot be made to fail")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

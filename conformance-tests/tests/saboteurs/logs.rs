@@ -55,6 +55,14 @@ pub(crate) fn all() -> Vec<Saboteur> {
             fixture: |name| memory(name, |_| PrunesTheEdge),
         },
         Saboteur {
+            name: "prunes_the_newest",
+            breaks: "Pruning to a number of bytes takes the newest entries.",
+            seen: "`ORDER BY id DESC LIMIT ?` in the subquery of the DELETE, where the newest were \
+                   meant to be kept.",
+            rules: "G-35",
+            fixture: |name| memory(name, |_| OwnLogs::new(LogFault::PrunesNewest)),
+        },
+        Saboteur {
             name: "keeps_microseconds_of_logs",
             breaks: "A log entry's time loses its nanoseconds.",
             seen: "PostgreSQL's `timestamptz` and every clock in microseconds.",
@@ -96,6 +104,7 @@ pub(crate) enum LogFault {
     Nothing,
     NumbersAgain,
     KeepsDeleted,
+    PrunesNewest,
 }
 
 /// Logs kept beside the store, with at most one fault.
@@ -155,6 +164,14 @@ impl Sabotage for OwnLogs {
         let rows = &mut hold(&self.logs).0;
         let before = rows.len();
         rows.retain(|row| retention.before.is_none_or(|time| row.entry.time >= time));
+        if let Some(most) = retention.max_bytes {
+            let mut bytes: u64 = rows.iter().map(|row| row.entry.text_bytes()).sum();
+            while bytes > most && !rows.is_empty() {
+                let newest = self.fault == LogFault::PrunesNewest;
+                let gone = rows.remove(if newest { rows.len() - 1 } else { 0 });
+                bytes -= gone.entry.text_bytes();
+            }
+        }
         Ok(Pruned::rows((before - rows.len()) as u64))
     }
 

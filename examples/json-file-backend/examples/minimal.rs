@@ -21,6 +21,7 @@ impl Fixture for JsonFile {
             .without_tamper("not written yet")
             .without_previous_format("there is one format so far")
             .without_hold("not written yet")
+            .without_faults("not written yet")
     }
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(JsonFileStore::open(workspace).await?))

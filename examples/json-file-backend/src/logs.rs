@@ -49,6 +49,9 @@ impl LogStore for JsonFileStore {
             if let Some(time) = retention.before {
                 state.logs.retain(|row| row.entry.time >= time);
             }
+            if let Some(most) = retention.max_bytes {
+                state.keep_newest_logs(most);
+            }
             Ok(Pruned::rows((before - state.logs.len()) as u64))
         })
         .await
@@ -56,6 +59,17 @@ impl LogStore for JsonFileStore {
 }
 
 impl State {
+    /// Drops the oldest entries, until the texts of the rest have at most so many bytes.
+    fn keep_newest_logs(&mut self, max_bytes: u64) {
+        let mut bytes = 0;
+        let newest = self.logs.iter().rev().take_while(|row| {
+            bytes += row.entry.text_bytes();
+            bytes <= max_bytes
+        });
+        let gone = self.logs.len() - newest.count();
+        self.logs.drain(..gone);
+    }
+
     fn append(&mut self, entries: Vec<LogEntry>) -> Option<LogIds> {
         let first = self.last_log_id + 1;
         for entry in entries {

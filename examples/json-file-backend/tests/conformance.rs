@@ -18,7 +18,9 @@ impl Fixture for JsonFile {
     }
 
     fn declared(&self) -> Declared {
-        Declared::everything().without_previous_format("there is one format so far")
+        Declared::everything()
+            .without_previous_format("there is one format so far")
+            .without_faults("its disk cannot be made to fail")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

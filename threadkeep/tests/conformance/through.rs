@@ -13,6 +13,8 @@ use threadkeep_conformance::{Declared, Fixture, async_trait};
 #[allow(dead_code, reason = "each test target uses one")]
 pub(crate) enum Backend {
     Memory,
+    #[cfg(feature = "redb")]
+    Redb,
     Sqlite,
 }
 
@@ -42,6 +44,8 @@ impl Fixture for Through {
             (Backend::Memory, Way::Hooked) => "memory behind hooks",
             (Backend::Memory, Way::Shared) => "memory behind `Arc<dyn Store>`",
             (Backend::Memory, Way::Url) => "memory by URL",
+            #[cfg(feature = "redb")]
+            (Backend::Redb, _) => "redb by URL",
             (Backend::Sqlite, Way::Hooked) => "sqlite behind hooks",
             (Backend::Sqlite, Way::Shared) => "sqlite behind `Arc<dyn Store>`",
             (Backend::Sqlite, Way::Url) => "sqlite by URL",
@@ -58,11 +62,13 @@ impl Fixture for Through {
                 .without(Capability::Backup, "it has no files")
                 .without_tamper("it has no files")
                 .without_previous_format("it has no files")
-                .without_hold("other processes cannot reach it"),
-            Backend::Sqlite => everything
+                .without_hold("other processes cannot reach it")
+                .without_faults("it has no files"),
+            _ => everything
                 .without_tamper("shown on the backend itself")
                 .without_previous_format("shown on the backend itself")
-                .without_hold("shown on the backend itself"),
+                .without_hold("shown on the backend itself")
+                .without_faults("shown on the backend itself"),
         }
     }
 
@@ -71,11 +77,18 @@ impl Fixture for Through {
         if let Way::Url = self.1 {
             return match self.0 {
                 Backend::Memory => threadkeep::open("memory:").await,
+                #[cfg(feature = "redb")]
+                Backend::Redb => {
+                    let file = workspace.join("threads.redb");
+                    threadkeep::open(&format!("redb:{}?sharing=auto", file.display())).await
+                }
                 Backend::Sqlite => threadkeep::open(&format!("sqlite:{}", file.display())).await,
             };
         }
         let store: Arc<dyn Store> = match self.0 {
             Backend::Memory => Arc::new(MemoryStore::new()),
+            #[cfg(feature = "redb")]
+            Backend::Redb => Arc::new(threadkeep::RedbStore::open(file).await?),
             Backend::Sqlite => Arc::new(SqliteStore::open(file).await?),
         };
         let hooked = || {

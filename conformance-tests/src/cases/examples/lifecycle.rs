@@ -52,7 +52,7 @@ async fn seen(store: &dyn Store) -> Result<String> {
     let gone = store.dynamic_tools(id(4)).await?;
     let logs = store.query(LogQuery::new(LogFilter::new())).await?;
     let mut stats = store.stats().await?;
-    (stats.thread_bytes, stats.log_bytes) = (0, 0);
+    (stats.thread_bytes, stats.log_bytes, stats.live_bytes) = (0, 0, 0);
     Ok(format!("{rows:#?}\n{tools:#?}\n{gone:#?}\n{logs:#?}\n{stats:#?}"))
 }
 

@@ -15,6 +15,7 @@ mod lifecycle;
 mod limits;
 mod lists;
 mod log_filters;
+mod log_sizes;
 mod logs;
 mod names;
 mod pages;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<Case> {
         batches::cases(),
         checkpoints::cases(),
         logs::cases(),
+        log_sizes::cases(),
         log_filters::cases(),
         lifecycle::cases(),
         damage::cases(),

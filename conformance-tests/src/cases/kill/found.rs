@@ -1,4 +1,4 @@
-//! What is there after a kill, and what is wrong with it.
+//! What is there after a kill or a power cut, and what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,32 +7,43 @@ use threadkeep_core::{Direction, LogFilter, LogQuery, Store, ThreadQuery};
 use super::plan::{Plan, key, tool};
 use crate::cases::examples::say::{id, number};
 use crate::lab::{Failure, Verdict};
-use crate::rules::{P_30, P_31, P_32, Rule};
+use crate::rules::Rule;
 
 /// What a lane may be found to have done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lane {
+pub(in crate::cases) struct Lane {
     /// The last step that was acknowledged, or found once before.
-    pub(super) acknowledged: u32,
+    pub(in crate::cases) acknowledged: u32,
     /// The last step that can have been begun.
-    pub(super) begun: u32,
+    pub(in crate::cases) begun: u32,
+}
+
+/// What is broken where something acknowledged is lost, where half a batch is there, and where the
+/// store is not sound.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cases) struct Rules {
+    pub(in crate::cases) lost: Rule,
+    pub(in crate::cases) half: Rule,
+    pub(in crate::cases) unsound: Rule,
 }
 
 /// The broken rules, each with what shows it.
-#[derive(Default)]
-pub(super) struct Problems(Vec<(Rule, String)>);
+pub(in crate::cases) struct Problems {
+    rules: Rules,
+    found: Vec<(Rule, String)>,
+}
 
 impl Problems {
     fn add(&mut self, rule: Rule, text: String) {
-        self.0.push((rule, text));
+        self.found.push((rule, text));
     }
 
     /// A failure, unless there are none.
-    pub(super) fn verdict(self) -> Verdict {
-        if self.0.is_empty() {
+    pub(in crate::cases) fn verdict(self) -> Verdict {
+        if self.found.is_empty() {
             return Ok(());
         }
-        let lines = self.0.iter().map(|(rule, text)| format!("\nbreaks {}: {text}", rule.id));
+        let lines = self.found.iter().map(|(rule, text)| format!("\nbreaks {}: {text}", rule.id));
         Err(Failure::new(lines.collect::<String>()))
     }
 
@@ -41,20 +52,24 @@ impl Problems {
         let Lane { acknowledged, begun } = lane;
         if step < acknowledged {
             let text = format!("{what} is at step {step}; step {acknowledged} was acknowledged");
-            self.add(P_30, text);
+            self.add(self.rules.lost, text);
         } else if step > begun {
-            self.add(P_31, format!("{what} is at step {step}; only step {begun} was begun"));
+            self.add(
+                self.rules.half,
+                format!("{what} is at step {step}; only step {begun} was begun"),
+            );
         }
     }
 }
 
 /// Looks at everything in the store, and answers how far each lane got.
-pub(super) async fn look(
+pub(in crate::cases) async fn look(
     store: &dyn Store,
     plan: Plan,
     lanes: &[Lane],
+    rules: Rules,
 ) -> Verdict<(Vec<u32>, Problems)> {
-    let mut problems = Problems::default();
+    let mut problems = Problems { rules, found: Vec::new() };
     let mut made: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     let mut heads = BTreeMap::new();
     let mut threads = 0;
@@ -62,7 +77,7 @@ pub(super) async fn look(
     loop {
         let page = store.list(query.clone()).await?;
         for skipped in &page.skipped {
-            problems.add(P_32, format!("a listing passes over {skipped:?}"));
+            problems.add(rules.unsound, format!("a listing passes over {skipped:?}"));
         }
         for row in page.items {
             threads += 1;
@@ -77,7 +92,10 @@ pub(super) async fn look(
     }
     let report = store.check().await?;
     if !report.is_sound() || report.threads != threads {
-        problems.add(P_32, format!("{threads} threads are listed, and the check found {report:?}"));
+        problems.add(
+            rules.unsound,
+            format!("{threads} threads are listed, and the check found {report:?}"),
+        );
     }
     let mut steps = Vec::new();
     for (lane, allowed) in plan.all_lanes().zip(lanes) {
@@ -102,6 +120,7 @@ async fn batches(
     (head, made): (Option<String>, BTreeSet<u32>),
     problems: &mut Problems,
 ) -> Verdict<u32> {
+    let rules = problems.rules;
     let value = store.checkpoints(key(lane), None, 1).await?.pop().map(|found| found.value);
     let step = value.as_ref().and_then(|value| value.parse().ok()).unwrap_or(0);
     problems.compare(&format!("lane {lane}"), step, allowed);
@@ -113,7 +132,7 @@ async fn batches(
     };
     if !same {
         problems.add(
-            P_31,
+            rules.half,
             format!(
                 "a batch of lane {lane} sets a checkpoint, a title and a tool to its step; they \
                  are {value:?}, {head:?} and {tools:?}"
@@ -136,13 +155,13 @@ async fn batches(
              missing",
             numbers.len()
         );
-        problems.add(if numbers.len() == all { P_30 } else { P_31 }, text);
+        problems.add(if numbers.len() == all { rules.lost } else { rules.half }, text);
     }
     for (other, numbers) in by_step(made.difference(&expected).copied().collect()) {
         let count = numbers.len();
         let text =
             format!("lane {lane} is at step {step}; {count} threads of step {other} are there");
-        problems.add(P_31, text);
+        problems.add(rules.half, text);
     }
     Ok(step)
 }
@@ -154,6 +173,7 @@ async fn logs(
     allowed: Lane,
     problems: &mut Problems,
 ) -> Verdict<u32> {
+    let rules = problems.rules;
     let query = LogQuery::new(LogFilter::new()).direction(Direction::Ascending);
     let mut query = query.limit(LogQuery::MAX_LIMIT);
     let mut found = Vec::new();
@@ -179,7 +199,7 @@ async fn logs(
             "entry {place} of the log is {there:?}, not {wanted:?}, in an append of {}",
             plan.width
         );
-        problems.add(if whole { P_30 } else { P_31 }, text);
+        problems.add(if whole { rules.lost } else { rules.half }, text);
     }
     Ok(step)
 }

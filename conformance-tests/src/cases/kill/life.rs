@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use proptest::prelude::RngExt as _;
 use proptest::test_runner::TestRng;
 
-use super::found::{self, Lane};
+use super::found::{self, Lane, Rules};
 use super::plan::Plan;
 use super::toil::TOILER;
 use crate::lab::{Failure, Lab, Verdict, run_within};
 use crate::random;
+use crate::rules::{P_30, P_31, P_32};
 use crate::setting::Setting;
 
 /// Kills that a store lives through before there is a new one.
@@ -19,6 +20,9 @@ const KILLS: usize = 10;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Kills that cannot all have come before the first acknowledgement.
 const ENOUGH: u64 = 5;
+
+/// What a kill may break.
+const RULES: Rules = Rules { lost: P_30, half: P_31, unsound: P_32 };
 
 /// When a process is killed.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +103,7 @@ impl Life {
         let lanes = self.lanes.clone();
         let (steps, problems) = run_within(PATIENCE, async move {
             let store = fixture.open(&folder).await?;
-            let found = found::look(&*store, plan, &lanes).await?;
+            let found = found::look(&*store, plan, &lanes, RULES).await?;
             store.close().await?;
             Ok(found)
         })?;

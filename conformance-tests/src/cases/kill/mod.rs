@@ -1,8 +1,8 @@
 //! Processes killed at any moment.
 
-mod found;
+pub(super) mod found;
 mod life;
-mod plan;
+pub(super) mod plan;
 mod toil;
 
 use super::{PERSISTENT, Tier, group};

@@ -10,66 +10,67 @@ use crate::cases::examples::say::{delete, id, patch_of, put, thread, thread_with
 
 /// How a process toils.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
+pub(in crate::cases) struct Plan {
     /// What it is told to do it.
-    pub(super) name: &'static str,
+    pub(in crate::cases) name: &'static str,
     /// Tasks that write batches. The lane after them appends to the logs.
-    pub(super) lanes: u32,
+    pub(in crate::cases) lanes: u32,
     /// Threads that a batch makes, and log entries of an append.
-    pub(super) width: u32,
+    pub(in crate::cases) width: u32,
     /// Whether a batch deletes the threads of the batch before it, while the store is maintained.
-    pub(super) churns: bool,
+    pub(in crate::cases) churns: bool,
 }
 
 /// Small batches, so that many are acknowledged.
-pub(super) const NARROW: Plan = Plan { name: "narrow", lanes: 3, width: 1, churns: false };
+pub(in crate::cases) const NARROW: Plan =
+    Plan { name: "narrow", lanes: 3, width: 1, churns: false };
 /// Batches of many threads, so that many can be cut in the middle.
-pub(super) const BROAD: Plan = Plan { name: "broad", lanes: 3, width: 12, churns: false };
+pub(in crate::cases) const BROAD: Plan = Plan { name: "broad", lanes: 3, width: 12, churns: false };
 /// Threads come and go.
-pub(super) const CHURN: Plan = Plan { name: "churn", lanes: 3, width: 4, churns: true };
+pub(in crate::cases) const CHURN: Plan = Plan { name: "churn", lanes: 3, width: 4, churns: true };
 
 /// Threads that a lane can make.
 const LANE: u32 = 100_000_000;
 
 impl Plan {
     /// The plan that a process was told.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(in crate::cases) fn named(name: &str) -> Option<Self> {
         [NARROW, BROAD, CHURN].into_iter().find(|plan| plan.name == name)
     }
 
     /// Every lane; the last is that of the logs.
-    pub(super) fn all_lanes(self) -> std::ops::RangeInclusive<u32> {
+    pub(in crate::cases) fn all_lanes(self) -> std::ops::RangeInclusive<u32> {
         0..=self.lanes
     }
 
-    pub(super) fn is_logs(self, lane: u32) -> bool {
+    pub(in crate::cases) fn is_logs(self, lane: u32) -> bool {
         lane == self.lanes
     }
 
     /// The thread that every step of a lane writes.
-    pub(super) fn head(lane: u32) -> u32 {
+    pub(in crate::cases) fn head(lane: u32) -> u32 {
         lane * LANE
     }
 
     /// The threads that a step makes.
-    pub(super) fn made(self, lane: u32, step: u32) -> std::ops::Range<u32> {
+    pub(in crate::cases) fn made(self, lane: u32, step: u32) -> std::ops::Range<u32> {
         let first = Self::head(lane) + step * self.width;
         first..first + self.width
     }
 
     /// The threads a lane has made that are there after a step.
-    pub(super) fn kept(self, lane: u32, step: u32) -> std::ops::Range<u32> {
+    pub(in crate::cases) fn kept(self, lane: u32, step: u32) -> std::ops::Range<u32> {
         let first = if self.churns { step.max(1) } else { 1 };
         self.made(lane, first).start..self.made(lane, step + 1).start
     }
 
     /// The lane of a thread, and the step that made it: 0 for the lane's head.
-    pub(super) fn origin(self, number: u32) -> (u32, u32) {
+    pub(in crate::cases) fn origin(self, number: u32) -> (u32, u32) {
         (number / LANE, number % LANE / self.width)
     }
 
     /// One step of a lane.
-    pub(super) fn batch(self, lane: u32, step: u32) -> Result<WriteBatch> {
+    pub(in crate::cases) fn batch(self, lane: u32, step: u32) -> Result<WriteBatch> {
         let head = Self::head(lane);
         // From the second on a patch, which is all that most writes of an agent are.
         let written = match step {
@@ -93,24 +94,24 @@ impl Plan {
     }
 
     /// One step of the lane of logs.
-    pub(super) fn entries(self, step: u32) -> Vec<LogEntry> {
+    pub(in crate::cases) fn entries(self, step: u32) -> Vec<LogEntry> {
         let entry = |text| LogEntry::new(DateTime::UNIX_EPOCH, LogLevel::Info, "toil", text);
         self.messages(step).map(entry).collect()
     }
 
     /// What these entries say.
-    pub(super) fn messages(self, step: u32) -> impl Iterator<Item = String> {
+    pub(in crate::cases) fn messages(self, step: u32) -> impl Iterator<Item = String> {
         (1..=self.width).map(move |number| format!("{step} {number}"))
     }
 }
 
 /// The checkpoint that every step of a lane sets.
-pub(super) fn key(lane: u32) -> String {
+pub(in crate::cases) fn key(lane: u32) -> String {
     format!("lane {lane}")
 }
 
 /// The tool whose name is the step.
-pub(super) fn tool(step: u32) -> Result<DynamicToolSpec> {
+pub(in crate::cases) fn tool(step: u32) -> Result<DynamicToolSpec> {
     DynamicToolSpec::from_json(format!(
         r#"{{"name":"{step}","description":"A step.","inputSchema":{{"type":"object"}}}}"#
     ))

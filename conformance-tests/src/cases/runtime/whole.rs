@@ -88,7 +88,7 @@ impl Group {
         first..first + THREADS
     }
 
-    fn key(self) -> String {
+    pub(in crate::cases) fn key(self) -> String {
         format!("group/{}/", self.0)
     }
 }

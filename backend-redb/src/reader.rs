@@ -1,0 +1,134 @@
+//! Reading threads: single rows, pages, checkpoints and tools, each in one transaction.
+
+use redb::ReadTransaction;
+use threadkeep_core::{
+    Checkpoint, Cursor, DynamicToolSpec, Error, ErrorKind, Page, Result, Skipped, ThreadId,
+    ThreadMetadata, ThreadQuery, Timestamp,
+};
+use threadkeep_migrations::kv;
+
+use crate::errors::Failure;
+use crate::listing::{Merge, is_decided_by_index};
+use crate::tables::{CHECKPOINTS, INDEX, THREADS, TOOLS};
+
+pub(crate) fn threads(
+    transaction: &ReadTransaction,
+    ids: &[ThreadId],
+) -> Result<Vec<Option<ThreadMetadata>>, Failure> {
+    let table = transaction.open_table(THREADS)?;
+    let mut rows = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = table.get(&id.as_bytes()[..])?;
+        let row = found.map(|found| kv::decode_thread(*id, found.value())).transpose();
+        rows.push(row.map_err(|error| {
+            let text = format!("the row of thread {id}: {}", error.message());
+            Error::new(ErrorKind::Corrupted, text).hint("index the thread anew, or delete it")
+        })?);
+    }
+    Ok(rows)
+}
+
+pub(crate) fn page(
+    transaction: &ReadTransaction,
+    query: &ThreadQuery,
+) -> Result<Page<ThreadMetadata>, Failure> {
+    let decided = is_decided_by_index(query);
+    let table = transaction.open_table(THREADS)?;
+    fill(transaction, query, |_, id| {
+        let skipped = |reason: String| Skipped { id, reason };
+        let Some(found) = table.get(&id.as_bytes()[..])? else {
+            return Ok(Err(skipped("the index names it, but it is not there".into())));
+        };
+        let row = match kv::decode_thread(id, found.value()) {
+            Ok(row) => row,
+            Err(error) => return Ok(Err(skipped(error.message().to_owned()))),
+        };
+        Ok(Ok((decided || query.filter.matches(&row)).then_some(row)))
+    })
+}
+
+pub(crate) fn id_page(
+    transaction: &ReadTransaction,
+    query: &ThreadQuery,
+) -> Result<Page<ThreadId>, Failure> {
+    if is_decided_by_index(query) {
+        return fill(transaction, query, |_, id| Ok(Ok(Some(id))));
+    }
+    let Page { items, next, skipped } = page(transaction, query)?;
+    Ok(Page { items: items.into_iter().map(|row| row.id).collect(), next, skipped })
+}
+
+/// What a row of a listing turned out to be: an item, none that matches, or a damaged one.
+type Picked<T> = Result<Option<T>, Skipped>;
+
+/// Fills a page with what `pick` takes of the positions of a listing.
+fn fill<T>(
+    transaction: &ReadTransaction,
+    query: &ThreadQuery,
+    pick: impl Fn(Timestamp, ThreadId) -> Result<Picked<T>, Failure>,
+) -> Result<Page<T>, Failure> {
+    let mut page = Page::default();
+    if query.filter.matches_nothing() {
+        return Ok(page);
+    }
+    let mut merge = Merge::new(&transaction.open_table(INDEX)?, query)?;
+    let mut last = None;
+    // Damaged rows after the last item belong to the next page, if there is one.
+    let mut trailing = Vec::new();
+    while let Some((value, id)) = merge.next()? {
+        match pick(value, id)? {
+            Ok(None) => {}
+            Err(skipped) => trailing.push(skipped),
+            Ok(Some(_)) if page.items.len() == query.limit => {
+                page.next = last;
+                return Ok(page);
+            }
+            Ok(Some(item)) => {
+                page.items.push(item);
+                page.skipped.append(&mut trailing);
+                last = Some(Cursor::new(query, value, id));
+            }
+        }
+    }
+    page.skipped.append(&mut trailing);
+    Ok(page)
+}
+
+pub(crate) fn checkpoints(
+    transaction: &ReadTransaction,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Checkpoint>, Failure> {
+    use std::ops::Bound::{Excluded, Included, Unbounded};
+
+    let from = match after {
+        Some(after) if after >= prefix => Excluded(after),
+        _ => Included(prefix),
+    };
+    let table = transaction.open_table(CHECKPOINTS)?;
+    let mut checkpoints = Vec::new();
+    for entry in table.range::<&str>((from, Unbounded))?.take(limit) {
+        let (key, value) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        checkpoints.push(kv::decode_checkpoint(key.value(), value.value())?);
+    }
+    Ok(checkpoints)
+}
+
+pub(crate) fn tools(
+    transaction: &ReadTransaction,
+    id: ThreadId,
+) -> Result<Option<Vec<DynamicToolSpec>>, Failure> {
+    let table = transaction.open_table(TOOLS)?;
+    let Some(found) = table.get(&id.as_bytes()[..])? else {
+        return Ok(None);
+    };
+    let list = kv::decode_tools(id, found.value()).map_err(|error| {
+        let text = format!("the tools of thread {id}: {}", error.message());
+        Error::new(ErrorKind::Corrupted, text).hint("replace the tools, or index the thread anew")
+    })?;
+    Ok(Some(list))
+}

@@ -1,0 +1,13 @@
+//! The conformance suite on redb with `sharing=auto`.
+
+mod fixture;
+
+use std::process::ExitCode;
+
+use threadkeep_redb::Sharing;
+
+use crate::fixture::Redb;
+
+fn main() -> ExitCode {
+    threadkeep_conformance::run(Redb { name: "redb", sharing: Sharing::Auto })
+}

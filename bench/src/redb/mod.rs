@@ -1,0 +1,8 @@
+//! The store on redb.
+
+pub(crate) mod append;
+pub(crate) mod cap;
+mod entries;
+pub(crate) mod list;
+pub(crate) mod reopen;
+pub(crate) mod write;
