@@ -1,5 +1,6 @@
 //! Logs that are to be no larger than so many bytes.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::Rng as _;
@@ -24,17 +25,25 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Appends entries of about a kilobyte that no store can make much smaller.
 async fn fill(store: &dyn Store) -> Result<()> {
-    let mut random = random::rng(7);
-    for _ in 0..ENTRIES / 100 {
-        let entries = (0..100).map(|number| {
-            let words: Vec<_> = (0..60).map(|_| format!("{:016x}", random.next_u64())).collect();
-            let time = at(number).to_datetime();
-            LogEntry::new(time, LogLevel::Info, "target", words.join(" "))
+    for texts in NOISE.chunks(100) {
+        let entries = texts.iter().zip(0..).map(|(text, number)| {
+            LogEntry::new(at(number).to_datetime(), LogLevel::Info, "target", text.clone())
         });
         store.append(entries.collect()).await?;
     }
     Ok(())
 }
+
+/// Texts of random letters, made once for all cases.
+static NOISE: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut random = random::rng(7);
+    let mut bytes = [0; 1_000];
+    let mut text = || {
+        random.fill_bytes(&mut bytes);
+        bytes.iter().map(|byte| char::from(b'@' + byte % 64)).collect()
+    };
+    (0..ENTRIES).map(|_| text()).collect()
+});
 
 /// The numbers of the entries, and the bytes that the logs take: their files, or their texts where
 /// there are none.
