@@ -105,3 +105,84 @@ impl LogStore for MemoryStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use threadkeep_core::LogLevel;
+
+    /// Entries 1 to 4, each of three bytes of text, the odd ones of thread `t`.
+    fn four() -> Logs {
+        let mut logs = Logs::default();
+        let entry = |number: u64| LogEntry {
+            thread_id: (number % 2 == 1).then(|| "t".into()),
+            message: Some(if number % 2 == 1 { "m" } else { "mm" }.into()),
+            ..LogEntry::new(SystemTime::UNIX_EPOCH.into(), LogLevel::Info, "t", "")
+        };
+        let ids = logs.append((1..=4).map(entry).collect());
+        assert_eq!(ids, Some(LogIds { first: 1, last: 4 }));
+        logs
+    }
+
+    fn numbers(logs: &Logs, filter: &LogFilter) -> Vec<u64> {
+        logs.matching(filter).map(|row| row.id).collect()
+    }
+
+    fn all(logs: &Logs) -> Vec<u64> {
+        numbers(logs, &LogFilter::new())
+    }
+
+    #[test]
+    fn as_many_of_the_newest_entries_stay_as_fit() {
+        for (max_bytes, left) in [
+            (u64::MAX, &[1, 2, 3, 4][..]),
+            (12, &[1, 2, 3, 4]),
+            (11, &[2, 3, 4]),
+            (7, &[3, 4]),
+            (6, &[3, 4]),
+            (5, &[4]),
+            (2, &[]),
+            (0, &[]),
+        ] {
+            let mut logs = four();
+            logs.keep_newest(max_bytes);
+            assert_eq!(all(&logs), left, "{max_bytes}");
+        }
+    }
+
+    #[test]
+    fn numbers_grow_over_deletions() {
+        let mut logs = four();
+        logs.keep_newest(0);
+        assert_eq!(logs.len(), 0);
+        assert_eq!(logs.append(Vec::new()), None);
+        let entry = LogEntry::new(SystemTime::UNIX_EPOCH.into(), LogLevel::Info, "t", "m");
+        assert_eq!(logs.append(vec![entry]), Some(LogIds { first: 5, last: 5 }));
+    }
+
+    #[test]
+    fn only_entries_of_the_named_threads_are_dropped() {
+        let mut logs = four();
+        logs.drop_threads(&BTreeSet::new());
+        assert_eq!(all(&logs), [1, 2, 3, 4]);
+        logs.drop_threads(&BTreeSet::from(["u".to_owned()]));
+        assert_eq!(all(&logs), [1, 2, 3, 4]);
+        logs.drop_threads(&BTreeSet::from(["t".to_owned()]));
+        assert_eq!(all(&logs), [2, 4]);
+    }
+
+    #[test]
+    fn a_range_of_numbers_that_holds_none_is_empty() {
+        let mut filter = LogFilter::new().after_id(2);
+        assert_eq!(numbers(&four(), &filter), [3, 4]);
+        filter.before_id = Some(4);
+        assert_eq!(numbers(&four(), &filter), [3]);
+        for before in [0, 2, 3] {
+            filter.before_id = Some(before);
+            assert!(numbers(&four(), &filter).is_empty(), "{before}");
+        }
+        assert!(numbers(&four(), &LogFilter::new().after_id(u64::MAX)).is_empty());
+    }
+}

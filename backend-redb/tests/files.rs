@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{ReadableDatabase as _, TableDefinition};
 use threadkeep_core::{
     Change, ErrorKind, LogEntry, LogFilter, LogLevel, LogQuery, LogStore, LogStoreExt as _,
     Retention, Store, ThreadId, ThreadMetadata, ThreadQuery, ThreadSeed, ThreadStore,
@@ -25,8 +25,8 @@ fn row(number: u8) -> ThreadMetadata {
     row
 }
 
-fn entry(number: usize, text: &str) -> LogEntry {
-    let time = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(number as i64);
+fn entry(number: u32, text: &str) -> LogEntry {
+    let time = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(i64::from(number));
     LogEntry::new(time, LogLevel::Info, "target", text)
 }
 
@@ -192,7 +192,7 @@ async fn logs_are_segments_that_go_whole() {
     for round in 0..60 {
         let entries = (0..1_000).map(|at| {
             let number = round * 1_000 + at;
-            entry(number, &noise(number as u64, 1_000))
+            entry(number, &noise(u64::from(number), 1_000))
         });
         appended += store.append(entries.collect()).await.unwrap().map_or(0, |_| 1_000);
     }

@@ -175,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn the_form_agents_write_takes_the_fast_way() {
+        for text in [
+            "1970-01-01T00:00:00.000Z",
+            "2026-12-31T23:59:59.999Z",
+            "2024-02-29T10:20:30.456Z",
+            "0000-01-01T00:00:00.000Z",
+            "9999-10-19T09:08:07.006Z",
+        ] {
+            let general = DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+            assert_eq!(canonical(text.as_bytes()), Some(general.into()), "{text}");
+        }
+    }
+
+    #[test]
     fn bounds_have_a_text_form() {
         for time in [Timestamp::MIN, Timestamp::MAX, Timestamp::from_millis(i64::MAX)] {
             assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);

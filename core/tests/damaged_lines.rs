@@ -82,6 +82,65 @@ fn two_lines_glued_together_are_never_read() {
     }
 }
 
+#[test]
+fn a_complete_line_that_says_nothing_is_only_looked_over() {
+    let line = |kind: &str, payload: &str| {
+        format!(r#"{{"timestamp":"2026-03-01T09:30:00.000Z","type":"{kind}","payload":{payload}}}"#)
+    };
+    let called = r#"{"type":"function_call","name":f,"arguments":"{}"}"#;
+    let answered = r#"{"type":"message","role":"assistant","content":[[{"text":"hi"}]}"#;
+    let rows = [
+        line("response_item", called),
+        line("response_item", answered),
+        line("event_msg", r#"{"type":"agent_message","message":oh,"id":"m"}"#),
+        called.to_owned(),
+    ];
+    for row in rows {
+        assert_eq!(item(&ended(row.as_bytes())), Some(RolloutItem::Other), "{row}");
+        assert_eq!(item(row.as_bytes()), None, "without its end it may not be complete: {row}");
+    }
+    // What matters is read by the whole grammar, complete or not.
+    for row in [
+        line("event_msg", r#"{"type":"user_message","message":"hi","images":[x]}"#),
+        line("response_item", r#"{"type":"message","role":"user","content":[],"id":x}"#),
+        line("turn_context", r#"{"cwd":"/a","model":m}"#),
+        line("from_the_future", r#"{"type":"reasoning","summary":x}"#),
+    ] {
+        assert_eq!(item(&ended(row.as_bytes())), None, "{row}");
+    }
+}
+
+#[test]
+fn a_line_cut_behind_an_escaped_quote_is_never_taken_for_whole() {
+    for quotes in [r#"\""#, r#"\\\""#, r#"a\""#, r#"ab\""#] {
+        let line = format!(
+            r#"{{"timestamp":"2026-03-01T09:30:00.000Z","type":"event_msg","payload":{{"type":"agent_message","message":"{quotes}}}}}"#
+        );
+        assert_eq!(item(&ended(line.as_bytes())), None, "{line}");
+        let whole = line.replace("}}", "\"}}");
+        assert_eq!(item(&ended(whole.as_bytes())), Some(RolloutItem::Other), "{whole}");
+    }
+}
+
+#[test]
+fn a_control_character_in_a_string_is_damage_and_between_members_it_is_space() {
+    let line = |message: &str| {
+        format!(
+            r#"{{"timestamp":"2026-03-01T09:30:00.000Z","type":"event_msg","payload":{{"type":"user_message","message":"{message}"}}}}"#
+        )
+    };
+    for control in ["\t", "\0", "\u{1f}", "\u{1}"] {
+        for text in [line(&format!("a{control}b")), line(&format!("a {control} b"))] {
+            for text in [text.clone(), text.replacen('{', "{ ", 1)] {
+                assert_eq!(item(text.as_bytes()), None, "{text:?}");
+                assert_eq!(item(&ended(text.as_bytes())), None, "{text:?}");
+            }
+        }
+    }
+    let spaced = line("a b").replace(",\"payload", "\t,\"payload");
+    assert!(matches!(item(spaced.as_bytes()), Some(RolloutItem::UserMessage(_))), "{spaced:?}");
+}
+
 /// A payload of a known type with members that no one looks at.
 fn a_payload() -> impl Strategy<Value = String> {
     let text = ".{0,12}".prop_map(|text| serde_json::Value::from(text).to_string());

@@ -86,6 +86,28 @@ fn a_bare_header_is_a_session() {
 }
 
 #[test]
+fn only_an_id_and_a_time_together_make_a_bare_header() {
+    for half in [format!(r#"{{"id":"{ID}"}}"#), format!(r#"{{"timestamp":"{AT}"}}"#)] {
+        assert_eq!(item(&half), RolloutItem::Unknown, "{half}");
+    }
+}
+
+#[test]
+fn a_type_or_role_is_known_however_it_is_spelled() {
+    let rows = [
+        line("response_item", r#"{"type":"message","role":"us\u0065r","content":[]}"#),
+        line("response_item", r#"{"type":"mess\u0061ge","role":"user","content":[]}"#),
+        line("event_msg", r#"{"type":"user\u005fmessage","message":""}"#),
+        line(r"event\u005fmsg", r#"{"type":"user_message","message":""}"#),
+        line("response_item", r#"{"type":"message","id":"\u0065","role":"user","content":[]}"#),
+        line("response_item", r#"{"type":"message","id":"m\"","role":"user","content":[]}"#),
+    ];
+    for row in rows {
+        assert!(matches!(item(&row), RolloutItem::UserMessage(_)), "{row}");
+    }
+}
+
+#[test]
 fn bare_items_are_items_and_state_marks_do_nothing() {
     let user = r#"{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}"#;
     let RolloutItem::UserMessage(message) = item(user) else { panic!("no message: {user}") };

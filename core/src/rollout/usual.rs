@@ -26,7 +26,11 @@ impl<'a> Usual<'a> {
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let (timestamp, rest) = simple_string(line.strip_prefix(r#"{"timestamp":""#)?)?;
         let rest = match rest.strip_prefix(r#","ordinal":"#) {
-            Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+            Some(rest) => {
+                let end = rest.find(|c: char| !c.is_ascii_digit())?;
+                let (number, rest) = rest.split_at(end);
+                is_usual_number(number).then_some(rest)?
+            }
             None => rest,
         };
         let (kind, rest) = simple_string(rest.strip_prefix(r#","type":""#)?)?;
@@ -134,6 +138,19 @@ mod tests {
         }
         assert!(!is_whole(&line.repeat(2)));
         assert!(!looks_whole("{\"type\":\"reasoning\",\"a\":\"\0\"}"));
+    }
+
+    #[test]
+    fn a_number_is_one_that_json_knows() {
+        let read = |ordinal: &str| {
+            let line =
+                format!(r#"{{"timestamp":"","ordinal":{ordinal},"type":"t","payload":{{}}}}"#);
+            Usual::read(&line).is_some()
+        };
+        assert!(read("0") && read("10"));
+        for other in ["", "007", "-1", "1.5", "x"] {
+            assert!(!read(other), "{other:?}");
+        }
     }
 
     #[test]
