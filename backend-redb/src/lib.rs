@@ -30,6 +30,7 @@
 
 mod copy;
 mod database;
+mod doomed;
 mod errors;
 #[cfg(feature = "faults")]
 mod faults;

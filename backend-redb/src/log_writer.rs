@@ -9,8 +9,9 @@ use threadkeep_migrations::kv;
 use threadkeep_writer::Engine;
 
 use crate::database::guarded;
+use crate::doomed::{Doomed, Extent, Taken};
 use crate::errors::{self, Failure};
-use crate::segment::{self, Doomed, Extent, Segment, Taken};
+use crate::segment::{self, Segment};
 use crate::segments::{SEGMENT_BYTES, Segments};
 use crate::tables::STATE;
 use crate::turns::Turns;

@@ -13,9 +13,9 @@ use threadkeep_core::{
 use threadkeep_writer::{Writer, WriterOptions};
 
 use crate::database::{self, Settings};
+use crate::doomed::Doomed;
 use crate::log_writer::{LogEngine, Progress};
 use crate::open::OpenStore;
-use crate::segment::Doomed;
 use crate::segments::Segments;
 use crate::{RedbStore, errors, log_reader};
 

@@ -1,16 +1,14 @@
-//! One segment of the logs, a file: adding entries to it and taking entries out.
+//! One segment of the logs, a file, and the blocks of entries in it.
 
-use std::collections::BTreeSet;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{ReadableTable as _, Table, WriteTransaction};
 use threadkeep_core::{Error, ErrorKind, LogEntry, Result};
-use threadkeep_migrations::kv::{self, BlockEntry, BlockHead, BlockRows};
+use threadkeep_migrations::kv::{self, BlockEntry, BlockHead};
 
 use crate::database::{Database, Settings, guarded};
+use crate::doomed::{self, Doomed, Extent, Taken};
 use crate::errors::Failure;
 use crate::interner::Interner;
 use crate::open::prepare;
@@ -20,8 +18,6 @@ use crate::turns::Turns;
 /// Bytes of entries at which a block is closed: a few pages of the file once it is packed. The last
 /// block of a commit stays open for the next.
 const BLOCK_BYTES: usize = 16 * 1024;
-/// How long one step may hold the write lock.
-const STEP: Duration = Duration::from_millis(20);
 
 /// An open segment.
 #[derive(Debug)]
@@ -30,34 +26,6 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     pub(crate) database: Database,
     interner: Mutex<Interner>,
-}
-
-/// Which entries are to go.
-#[derive(Clone, Debug)]
-pub(crate) enum Doomed {
-    /// Those before this time, in seconds since 1970 and nanoseconds.
-    Before((i64, u32)),
-    /// Those up to this number.
-    Through(u64),
-    /// Those of these threads.
-    Threads(BTreeSet<String>),
-}
-
-/// How much of a segment is doomed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    Nothing,
-    Part,
-    /// All of it, so many entries.
-    Whole(u64),
-}
-
-/// What one step took out.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Taken {
-    pub(crate) rows: u64,
-    /// Whether nothing is left to take out.
-    pub(crate) done: bool,
 }
 
 impl Segment {
@@ -94,8 +62,8 @@ impl Segment {
     /// How much of the segment is doomed. Takes no lock.
     pub(crate) fn extent(&self, doomed: &Doomed) -> Result<Extent> {
         self.database.read("prune", |transaction| {
-            let doomed = DoomedNumbers::of(&transaction.open_table(LOG_THREADS)?, doomed)?;
-            extent(&transaction.open_table(HEADS)?, &doomed)
+            let threads = transaction.open_table(LOG_THREADS)?;
+            doomed::extent(&transaction.open_table(HEADS)?, &threads, doomed)
         })
     }
 
@@ -124,8 +92,8 @@ impl Segment {
         transaction: &WriteTransaction,
         doomed: &Doomed,
     ) -> Result<Extent, Failure> {
-        let doomed = DoomedNumbers::of(&transaction.open_table(LOG_THREADS)?, doomed)?;
-        extent(&transaction.open_table(HEADS)?, &doomed)
+        let threads = transaction.open_table(LOG_THREADS)?;
+        doomed::extent(&transaction.open_table(HEADS)?, &threads, doomed)
     }
 
     /// Takes entries out of blocks, some at a time, those after the block `after`. Moves `after` on.
@@ -136,7 +104,7 @@ impl Segment {
         after: &mut Option<u64>,
     ) -> Result<Taken, Failure> {
         let transaction = turns.begin(&self.database, self.database.settings().deadline)?;
-        let taken = guarded(|| take_out(&transaction, self.first, doomed, after));
+        let taken = guarded(|| doomed::take_out(&transaction, self.first, doomed, after));
         match taken {
             Ok(taken) => {
                 let committed = self.database.commit(transaction);
@@ -166,7 +134,7 @@ pub(crate) fn seal(transaction: &WriteTransaction, first: u64) -> Result<u64, Fa
 }
 
 /// The number that the next entry is given.
-fn next_id(
+pub(crate) fn next_id(
     state: &Table<'_, &'static str, u64>,
     heads: &Table<'_, u64, &'static [u8]>,
     first: u64,
@@ -205,31 +173,31 @@ fn append(
 
 /// A block that is worked on.
 #[derive(Debug)]
-struct Block {
+pub(crate) struct Block {
     first: u64,
-    head: BlockHead,
-    bytes: Vec<u8>,
+    pub(crate) head: BlockHead,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Block {
-    fn new(first: u64) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         Self { first, head: BlockHead::default(), bytes: Vec::new() }
     }
 
-    fn add(&mut self, id: u64, entry: &BlockEntry<'_>) -> Result<()> {
+    pub(crate) fn add(&mut self, id: u64, entry: &BlockEntry<'_>) -> Result<()> {
         self.head.add(id, entry);
         kv::add_to_block(&mut self.bytes, entry)
     }
 }
 
 /// The tables of blocks.
-struct Blocks<'a> {
-    heads: Table<'a, u64, &'static [u8]>,
+pub(crate) struct Blocks<'a> {
+    pub(crate) heads: Table<'a, u64, &'static [u8]>,
     blocks: Table<'a, u64, &'static [u8]>,
 }
 
 impl<'a> Blocks<'a> {
-    fn open(transaction: &'a WriteTransaction) -> Result<Self, Failure> {
+    pub(crate) fn open(transaction: &'a WriteTransaction) -> Result<Self, Failure> {
         Ok(Self { heads: transaction.open_table(HEADS)?, blocks: transaction.open_table(BLOCKS)? })
     }
 
@@ -239,7 +207,7 @@ impl<'a> Blocks<'a> {
         self.get(first, kv::decode_head(first, head.value())?).map(Some)
     }
 
-    fn get(&self, first: u64, head: BlockHead) -> Result<Block, Failure> {
+    pub(crate) fn get(&self, first: u64, head: BlockHead) -> Result<Block, Failure> {
         let block = self.blocks.get(first)?.ok_or_else(|| {
             Error::new(ErrorKind::Corrupted, format!("the log entries from {first} are missing"))
         })?;
@@ -247,7 +215,7 @@ impl<'a> Blocks<'a> {
         Ok(Block { first, head, bytes })
     }
 
-    fn put(&mut self, mut block: Block) -> Result<(), Failure> {
+    pub(crate) fn put(&mut self, mut block: Block) -> Result<(), Failure> {
         block.head.bytes = u32::try_from(block.bytes.len()).unwrap_or(u32::MAX);
         let packed = kv::pack_block(block.first, &block.bytes)?;
         self.blocks.insert(block.first, packed.as_slice())?;
@@ -255,148 +223,9 @@ impl<'a> Blocks<'a> {
         Ok(())
     }
 
-    fn remove(&mut self, first: u64) -> Result<(), Failure> {
+    pub(crate) fn remove(&mut self, first: u64) -> Result<(), Failure> {
         self.blocks.remove(first)?;
         self.heads.remove(first)?;
         Ok(())
     }
-}
-
-/// Which numbers of the segment are doomed.
-enum DoomedNumbers {
-    Before((i64, u32)),
-    Through(u64),
-    Threads(BTreeSet<u32>),
-}
-
-impl DoomedNumbers {
-    fn of(
-        threads: &impl ReadableTable<u32, &'static str>,
-        doomed: &Doomed,
-    ) -> Result<Self, Failure> {
-        Ok(match doomed {
-            Doomed::Before(time) => Self::Before(*time),
-            Doomed::Through(id) => Self::Through(*id),
-            Doomed::Threads(names) => {
-                let mut numbers = BTreeSet::new();
-                for entry in threads.iter()? {
-                    let (number, name) = entry?;
-                    if names.contains(name.value()) {
-                        numbers.insert(number.value());
-                    }
-                }
-                Self::Threads(numbers)
-            }
-        })
-    }
-
-    /// Whether some entry of the block may be doomed.
-    fn touches(&self, first: u64, head: &BlockHead) -> bool {
-        match self {
-            Self::Before(time) => head.from < *time,
-            Self::Through(id) => first <= *id,
-            Self::Threads(numbers) => !head.threads.is_disjoint(numbers),
-        }
-    }
-
-    /// Whether every entry of the block is.
-    fn covers(&self, head: &BlockHead) -> bool {
-        match self {
-            Self::Before(time) => head.to < *time,
-            Self::Through(id) => head.last_id <= *id,
-            Self::Threads(numbers) => !head.threadless && head.threads.is_subset(numbers),
-        }
-    }
-
-    fn includes(&self, first: u64, entry: &BlockEntry<'_>) -> bool {
-        match self {
-            Self::Before(time) => entry.time() < *time,
-            Self::Through(id) => entry.id(first) <= *id,
-            Self::Threads(numbers) => entry.thread.is_some_and(|number| numbers.contains(&number)),
-        }
-    }
-}
-
-fn extent(
-    heads: &impl ReadableTable<u64, &'static [u8]>,
-    doomed: &DoomedNumbers,
-) -> Result<Extent, Failure> {
-    let (mut touched, mut spared, mut rows) = (false, false, 0);
-    for entry in heads.iter()? {
-        let (first, head) = entry?;
-        let first = first.value();
-        let head = kv::decode_head(first, head.value())?;
-        touched |= doomed.touches(first, &head);
-        spared |= !doomed.covers(&head);
-        rows += u64::from(head.count);
-        if touched && spared {
-            return Ok(Extent::Part);
-        }
-    }
-    Ok(if touched { Extent::Whole(rows) } else { Extent::Nothing })
-}
-
-fn take_out(
-    transaction: &WriteTransaction,
-    first_of_segment: u64,
-    doomed: &Doomed,
-    after: &mut Option<u64>,
-) -> Result<Taken, Failure> {
-    let begun = Instant::now();
-    let doomed = DoomedNumbers::of(&transaction.open_table(LOG_THREADS)?, doomed)?;
-    let mut blocks = Blocks::open(transaction)?;
-    let mut state = transaction.open_table(STATE)?;
-    // Numbers that were given out are not given out again, whatever goes.
-    let next = next_id(&state, &blocks.heads, first_of_segment)?;
-    let mut taken = Taken::default();
-    while begun.elapsed() < STEP {
-        let from = after.map_or(Unbounded, Excluded);
-        let Some(entry) = blocks.heads.range::<u64>((from, Unbounded))?.next() else {
-            taken.done = true;
-            break;
-        };
-        let (first, head) = entry.map(|(first, head)| {
-            let first = first.value();
-            (first, kv::decode_head(first, head.value()))
-        })?;
-        let head = head?;
-        *after = Some(first);
-        if doomed.covers(&head) {
-            taken.rows += u64::from(head.count);
-            blocks.remove(first)?;
-        } else if doomed.touches(first, &head) {
-            taken.rows += thin_out(&mut blocks, first, head, &doomed)?;
-        }
-    }
-    if taken.rows > 0 {
-        state.insert(kv::NEXT_ID, next)?;
-    }
-    Ok(taken)
-}
-
-/// Takes the doomed entries out of a block, and answers how many.
-fn thin_out(
-    blocks: &mut Blocks<'_>,
-    first: u64,
-    head: BlockHead,
-    doomed: &DoomedNumbers,
-) -> Result<u64, Failure> {
-    let block = blocks.get(first, head)?;
-    let mut kept = Block::new(first);
-    let mut gone = 0;
-    for entry in BlockRows::new(&block.bytes) {
-        let entry = entry?;
-        if doomed.includes(first, &entry) {
-            gone += 1;
-        } else {
-            kept.add(entry.id(first), &entry)?;
-        }
-    }
-    match gone {
-        0 => {}
-        _ if kept.head.count == 0 => blocks.remove(first)?,
-        // It keeps its place, though its first number may be gone.
-        _ => blocks.put(kept)?,
-    }
-    Ok(gone)
 }

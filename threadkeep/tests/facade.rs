@@ -23,6 +23,29 @@ async fn urls_that_name_no_store_are_refused() {
     assert_eq!(kind("sqlite:/no/such/folder/threads.db").await, ErrorKind::NotFound);
 }
 
+#[cfg(feature = "redb")]
+#[tokio::test]
+async fn urls_of_redb_stores_take_options() {
+    for url in ["redb:", "redb:x.redb?sharing=all", "redb:x.redb?network=no", "redb:x.redb?fast"] {
+        assert_eq!(kind(url).await, ErrorKind::InvalidInput, "{url:?}");
+    }
+    assert_eq!(kind("redb:/no/such/folder/threads.redb").await, ErrorKind::NotFound);
+    let folder = tempfile::tempdir().unwrap();
+    // A question mark of the path itself needs another at the end.
+    let path = folder.path().join("threads?.redb");
+    let url = format!("redb:{}?sharing=exclusive&network=allow", path.display());
+    let store = threadkeep::open(&url).await.unwrap();
+    assert!(!store.capabilities().has(threadkeep::Capability::MultiProcess));
+    store.close().await.unwrap();
+    assert!(path.exists());
+}
+
+#[cfg(not(feature = "redb"))]
+#[tokio::test]
+async fn a_url_whose_feature_is_off_says_so() {
+    assert_eq!(kind("redb:threads.redb").await, ErrorKind::Unsupported);
+}
+
 fn line(text: &str) -> threadkeep::rollout::RolloutLine {
     parse_line(text.as_bytes()).unwrap().unwrap()
 }

@@ -4,8 +4,8 @@
 //! the version of their layout. Keys are bytes of our own, made so that the order of the bytes is
 //! the order of what they stand for: fixed width, most significant byte first, the id last; an
 //! engine that reads a range from both ends serves listings of either direction from one key.
-//! Values are [framed](frame): a version, a checksum, and a body, mostly `postcard`. JSON that
-//! users gave is kept as the exact text.
+//! Values are framed: a version, a checksum, and a body, mostly `postcard`. JSON that users gave is
+//! kept as the exact text.
 //!
 //! `fixtures/kv` has a golden file of each version of each value. An encoding that changes without
 //! a new version, or a version without its golden file, fails the tests.

@@ -142,8 +142,11 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 fn enveloped(kind: &'static str, payload: &BoxedStrategy<String>) -> BoxedStrategy<String> {
-    let usual = (times(), payload.clone()).prop_map(move |(time, payload)| {
-        format!(r#"{{"timestamp":{time},"type":"{kind}","payload":{payload}}}"#)
+    let numbers =
+        ["", "", "", r#","ordinal":7"#, r#","ordinal":0"#, r#","ordinal":007"#, r#","ordinal":"#];
+    let usual = (times(), select(numbers.to_vec()), payload.clone());
+    let usual = usual.prop_map(move |(time, number, payload)| {
+        format!(r#"{{"timestamp":{time}{number},"type":"{kind}","payload":{payload}}}"#)
     });
     let members = || {
         vec![
