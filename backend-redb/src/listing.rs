@@ -2,13 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Bound::{self, Excluded, Included};
+use std::ops::Bound;
 
 use redb::{Range, ReadOnlyTable};
-use threadkeep_core::index::{self, Key, Prefix};
-use threadkeep_core::{
-    Direction, Error, ErrorKind, SortKey, ThreadFilter, ThreadId, ThreadQuery, TimeRange, Timestamp,
-};
+use threadkeep_core::{Direction, Error, ErrorKind, ThreadId, ThreadQuery, Timestamp, index};
 
 use crate::errors::Failure;
 
@@ -16,21 +13,6 @@ use crate::errors::Failure;
 /// listing descends, so that the least always comes first.
 type Rank = [u8; 24];
 type Keys = Range<'static, &'static [u8], &'static [u8]>;
-
-/// Whether every thread in the ranges of the query matches it. Facets are hashes there, and two
-/// values may share one.
-pub(crate) fn is_decided_by_index(query: &ThreadQuery) -> bool {
-    let ThreadFilter { sources, providers, cwds, text, created, updated, .. } = &query.filter;
-    let other_range = match query.sort {
-        SortKey::CreatedAt => updated,
-        SortKey::UpdatedAt => created,
-    };
-    sources.is_none()
-        && providers.is_none()
-        && cwds.is_none()
-        && text.is_none()
-        && other_range.is_open()
-}
 
 /// The positions of all ranges of a query after its cursor, in the order of its listing.
 pub(crate) struct Merge {
@@ -48,7 +30,7 @@ impl Merge {
         let mut merge =
             Self { direction: query.direction, ranges: Vec::new(), heads: BinaryHeap::new() };
         for prefix in index::prefixes(query) {
-            let Some((low, high)) = bounds(prefix, query) else { continue };
+            let Some((low, high)) = index::bounds(prefix, query) else { continue };
             let bounds: (Bound<&[u8]>, Bound<&[u8]>) =
                 (low.as_ref().map(<[u8; 36]>::as_slice), high.as_ref().map(<[u8; 36]>::as_slice));
             merge.ranges.push(table.range::<&[u8]>(bounds)?);
@@ -90,24 +72,4 @@ fn turned(rank: Rank, direction: Direction) -> Rank {
         Direction::Ascending => rank,
         Direction::Descending => rank.map(|byte| !byte),
     }
-}
-
-/// The keys of one range that lie in the query's times, strictly after its cursor; `None` where
-/// there are none.
-fn bounds(prefix: Prefix, query: &ThreadQuery) -> Option<(Bound<Key>, Bound<Key>)> {
-    let TimeRange { from, to } = query.sort_range();
-    let first = index::key(prefix, from.unwrap_or(Timestamp::MIN), ThreadId::from_bytes([0; 16]));
-    let last = index::key(prefix, to.unwrap_or(Timestamp::MAX), ThreadId::from_bytes([255; 16]));
-    let (mut low, mut high) = (Included(first), Included(last));
-    let (mut start, mut end) = (first, last);
-    if let Some(cursor) = query.after {
-        let at = index::key(prefix, cursor.value(), cursor.id());
-        match query.direction {
-            Direction::Ascending if at >= first => (low, start) = (Excluded(at), at),
-            Direction::Descending if at <= last => (high, end) = (Excluded(at), at),
-            // The whole range lies after the cursor, or there is none that could.
-            Direction::Ascending | Direction::Descending => {}
-        }
-    }
-    (start <= end).then_some((low, high))
 }

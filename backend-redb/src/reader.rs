@@ -3,12 +3,12 @@
 use redb::ReadTransaction;
 use threadkeep_core::{
     Checkpoint, Cursor, DynamicToolSpec, Error, ErrorKind, Page, Result, Skipped, ThreadId,
-    ThreadMetadata, ThreadQuery, Timestamp,
+    ThreadMetadata, ThreadQuery, Timestamp, index,
 };
 use threadkeep_migrations::kv;
 
 use crate::errors::Failure;
-use crate::listing::{Merge, is_decided_by_index};
+use crate::listing::Merge;
 use crate::tables::{CHECKPOINTS, INDEX, THREADS, TOOLS};
 
 pub(crate) fn threads(
@@ -32,7 +32,7 @@ pub(crate) fn page(
     transaction: &ReadTransaction,
     query: &ThreadQuery,
 ) -> Result<Page<ThreadMetadata>, Failure> {
-    let decided = is_decided_by_index(query);
+    let decided = index::decides(query);
     let table = transaction.open_table(THREADS)?;
     fill(transaction, query, |_, id| {
         let skipped = |reason: String| Skipped { id, reason };
@@ -51,7 +51,7 @@ pub(crate) fn id_page(
     transaction: &ReadTransaction,
     query: &ThreadQuery,
 ) -> Result<Page<ThreadId>, Failure> {
-    if is_decided_by_index(query) {
+    if index::decides(query) {
         return fill(transaction, query, |_, id| Ok(Ok(Some(id))));
     }
     let Page { items, next, skipped } = page(transaction, query)?;

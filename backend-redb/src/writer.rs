@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
-use threadkeep_core::{BatchId, Change, Effect, Outcome, Result, Subject, ThreadId, WriteBatch};
+use threadkeep_core::{BatchId, Effect, Outcome, Result, Subject, ThreadId, WriteBatch};
 use threadkeep_migrations::kv;
 use threadkeep_writer::Engine;
 
@@ -128,7 +128,7 @@ fn apply(
             answers.push(Ok(Written { outcomes, ..Written::default() }));
             continue;
         }
-        let deletions = deletions(&job);
+        let deletions = job.deletions();
         let answer = records.apply(job);
         if let (Some(name), Ok(outcomes)) = (name, &answer) {
             names.remember(name, outcomes)?;
@@ -141,15 +141,6 @@ fn apply(
     }
     rows::store(&mut rows, records.into_changed())?;
     Ok(answers)
-}
-
-/// The thread each change would delete, in the order of the changes.
-fn deletions(batch: &WriteBatch) -> Vec<Option<ThreadId>> {
-    let deleted = batch.changes().iter().map(|(change, _)| match change {
-        Change::Delete { id, .. } => Some(*id),
-        _ => None,
-    });
-    deleted.collect()
 }
 
 /// Named batches: what they were answered, so that a repeated one is answered alike.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
-use threadkeep_core::{Change, Effect, Error, ErrorKind, Outcome, Result, ThreadId, WriteBatch};
+use threadkeep_core::{Effect, Error, ErrorKind, Outcome, Result, ThreadId, WriteBatch};
 use threadkeep_writer::Engine;
 
 use crate::errors::translate;
@@ -125,7 +125,7 @@ async fn apply(
             answers.push(Ok(Written { outcomes: outcomes.clone(), ..Written::default() }));
             continue;
         }
-        let deletions = deletions(&job);
+        let deletions = job.deletions();
         let answer = records.apply(job);
         if let (Some(name), Ok(outcomes)) = (name, &answer) {
             batches::remember(connection, name, outcomes).await?;
@@ -139,13 +139,4 @@ async fn apply(
     }
     store::changed(connection, records.into_changed()).await?;
     Ok(answers)
-}
-
-/// The thread each change would delete, in the order of the changes.
-fn deletions(batch: &WriteBatch) -> Vec<Option<ThreadId>> {
-    let deleted = batch.changes().iter().map(|(change, _)| match change {
-        Change::Delete { id, .. } => Some(*id),
-        _ => None,
-    });
-    deleted.collect()
 }

@@ -238,6 +238,15 @@ impl WriteBatch {
             .collect()
     }
 
+    /// The thread each change would delete, in the order of the changes.
+    pub fn deletions(&self) -> Vec<Option<ThreadId>> {
+        let deleted = self.changes.iter().map(|(change, _)| match change {
+            Change::Delete { id, .. } => Some(*id),
+            _ => None,
+        });
+        deleted.collect()
+    }
+
     /// Checks every limit; backends reach this through [`Records::apply`](crate::Records::apply).
     pub fn validate(&self) -> Result<()> {
         limits::check("a batch", self.changes.len(), limits::BATCH_CHANGES, "changes")?;

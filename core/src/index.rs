@@ -6,11 +6,15 @@
 //! [`ThreadFilter::matches`](crate::ThreadFilter::matches), which also settles equal hashes.
 
 use std::collections::BTreeSet;
+use std::ops::Bound::{self, Excluded, Included};
 use std::path::Path;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::{Archived, Result, SortKey, ThreadId, ThreadMetadata, ThreadQuery, Timestamp, path};
+use crate::{
+    Archived, Direction, Result, SortKey, ThreadFilter, ThreadId, ThreadMetadata, ThreadQuery,
+    TimeRange, Timestamp, path,
+};
 
 /// The part of a key that all threads of a range share.
 pub type Prefix = [u8; 12];
@@ -75,6 +79,41 @@ pub fn prefixes(query: &ThreadQuery) -> Vec<Prefix> {
         }
     }
     prefixes
+}
+
+/// The keys of one range that lie in the query's times, strictly after its cursor; `None` where
+/// there are none. The first bound is never behind the second.
+pub fn bounds(prefix: Prefix, query: &ThreadQuery) -> Option<(Bound<Key>, Bound<Key>)> {
+    let TimeRange { from, to } = query.sort_range();
+    let first = key(prefix, from.unwrap_or(Timestamp::MIN), ThreadId::from_bytes([0; 16]));
+    let last = key(prefix, to.unwrap_or(Timestamp::MAX), ThreadId::from_bytes([255; 16]));
+    let (mut low, mut high) = (Included(first), Included(last));
+    let (mut start, mut end) = (first, last);
+    if let Some(cursor) = query.after {
+        let at = key(prefix, cursor.value(), cursor.id());
+        match query.direction {
+            Direction::Ascending if at >= first => (low, start) = (Excluded(at), at),
+            Direction::Descending if at <= last => (high, end) = (Excluded(at), at),
+            // The whole range lies after the cursor, or there is none that could.
+            Direction::Ascending | Direction::Descending => {}
+        }
+    }
+    (start <= end).then_some((low, high))
+}
+
+/// Whether every thread in the ranges of the query matches it. Where not, each row has to be asked:
+/// facets are hashes here, and two values may share one.
+pub fn decides(query: &ThreadQuery) -> bool {
+    let ThreadFilter { sources, providers, cwds, text, created, updated, .. } = &query.filter;
+    let other_range = match query.sort {
+        SortKey::CreatedAt => updated,
+        SortKey::UpdatedAt => created,
+    };
+    sources.is_none()
+        && providers.is_none()
+        && cwds.is_none()
+        && text.is_none()
+        && other_range.is_open()
 }
 
 /// The key at a position of a range.
