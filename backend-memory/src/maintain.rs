@@ -132,5 +132,16 @@ mod tests {
         let report = ready(store.check());
         assert_eq!(report.problems.len(), 2, "{report:?}");
         assert!(report.problems[0].starts_with("9 keys"), "{report:?}");
+
+        let (store, id) = store_with_one_thread();
+        store
+            .write("test", |state| {
+                let keys = index::keys(&state.rows[&id]);
+                state.index.remove(&keys[0]);
+                Ok(())
+            })
+            .unwrap();
+        let report = ready(store.check());
+        assert_eq!(report.problems, ["1 keys are missing from the index"]);
     }
 }
