@@ -100,8 +100,7 @@ impl Logs {
             };
             let stepped = writer.run(step).await.and_then(|stepped| stepped);
             // What went before is gone.
-            let (taken, reached) =
-                stepped.map_err(|error| if rows > 0 { error.maybe_applied() } else { error })?;
+            let (taken, reached) = stepped.map_err(|error| error.after(rows))?;
             progress = reached;
             rows += taken.rows;
             if taken.done || begun.elapsed() >= budget {
@@ -115,7 +114,7 @@ impl Logs {
     async fn keep_newest(&self, max_bytes: u64, budget: Duration) -> Result<u64> {
         let mut rows = 0;
         let kept = self.take_surplus(max_bytes, budget, &mut rows).await;
-        kept.map_err(|error| if rows > 0 { error.maybe_applied() } else { error })?;
+        kept.map_err(|error| error.after(rows))?;
         Ok(rows)
     }
 
@@ -246,7 +245,7 @@ impl LogStore for RedbStore {
         if let Some(bytes) = retention.max_bytes {
             let left = budget.saturating_sub(begun.elapsed());
             let kept = store.logs.keep_newest(bytes, left).await;
-            rows += kept.map_err(|error| if rows > 0 { error.maybe_applied() } else { error })?;
+            rows += kept.map_err(|error| error.after(rows))?;
         }
         Ok(Pruned::rows(rows))
     }

@@ -289,7 +289,7 @@ fn check_beside_rows(
     };
     has(TOOLS, "tools", report)?;
     let keys = transaction.open_table(INDEX)?.len()?;
-    let expected = 10 * threads.len()?;
+    let expected = index::KEYS as u64 * threads.len()?;
     if keys != expected && report.damaged.is_empty() {
         report.problems.push(format!("the index has {keys} keys, expected {expected}"));
     }

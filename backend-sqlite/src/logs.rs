@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{AssertSqlSafe, Row};
 use threadkeep_core::{
     Direction, Error, ErrorKind, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore, Pruned,
-    Result, Retention, Store as _, ThreadId,
+    Result, Retention, ThreadId,
 };
 use threadkeep_migrations::sqlite::LOGS;
 use threadkeep_writer::{Writer, WriterOptions};
@@ -96,6 +96,17 @@ impl LogFile {
         open.writer.as_ref().ok_or_else(|| errors::read_only(&self.path))
     }
 
+    /// How many entries there are.
+    pub(crate) async fn count(&self, open: &OpenLogs) -> Result<u64> {
+        let mut reader = open.readers.lend().await?;
+        let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM logs")
+            .fetch_one(&mut reader.connection)
+            .await
+            .map_err(|error| self.failed(error, "stats"))?;
+        reader.give_back();
+        Ok(entries.cast_unsigned())
+    }
+
     pub(crate) async fn flush(&self) -> Result<()> {
         self.check_open()?;
         match self.open.get().and_then(|open| open.writer.as_ref()) {
@@ -144,11 +155,6 @@ impl SqliteStore {
     }
 }
 
-/// The error of a call that had deleted so many entries before.
-fn after(rows: u64, error: Error) -> Error {
-    if rows > 0 { error.maybe_applied() } else { error }
-}
-
 impl SqliteStore {
     /// Deletes the oldest entries and gives their space back, until the files are small enough.
     async fn keep_newest_logs(
@@ -158,13 +164,14 @@ impl SqliteStore {
         rows: &mut u64,
     ) -> Result<()> {
         let start = Instant::now();
+        let Some(open) = self.logs.existing().await? else { return Ok(()) };
+        let writer = self.logs.writer(open)?;
+        // Counting passes over every entry, so it is done once.
+        let mut there = self.logs.count(open).await?;
         loop {
             let left = budget.saturating_sub(start.elapsed());
-            let Some(open) = self.logs.existing().await? else { return Ok(()) };
-            let shrunk = self.logs.writer(open)?;
-            shrunk.run(move |engine| shrink(&mut engine.connection, left)).await??;
+            writer.run(move |engine| shrink(&mut engine.connection, left)).await??;
             let bytes = bytes(self.logs.path());
-            let there = self.stats().await?.log_entries;
             if bytes <= max_bytes || there == 0 || left.is_zero() {
                 return Ok(());
             }
@@ -172,7 +179,10 @@ impl SqliteStore {
             // of the file's own is always left.
             let surplus = u128::from(there) * u128::from(bytes - max_bytes) / u128::from(bytes);
             let surplus = i64::try_from(surplus).unwrap_or(i64::MAX).clamp(1, PRUNE_STEP);
-            *rows += self.logs.submit(LogJob::DeleteOldest { limit: surplus }).await?.rows;
+            let gone = self.logs.submit(LogJob::DeleteOldest { limit: surplus }).await?.rows;
+            *rows += gone;
+            // Where nothing is left of what was counted, others have deleted too.
+            there = if gone == 0 { 0 } else { there.saturating_sub(gone) };
         }
     }
 }
@@ -236,7 +246,7 @@ impl LogStore for SqliteStore {
         if let Some(time) = retention.before {
             loop {
                 let job = LogJob::DeleteBefore { time, limit: PRUNE_STEP };
-                let step = self.logs.submit(job).await.map_err(|error| after(rows, error))?.rows;
+                let step = self.logs.submit(job).await.map_err(|error| error.after(rows))?.rows;
                 rows += step;
                 if step < PRUNE_STEP.cast_unsigned() || start.elapsed() >= budget {
                     break;
@@ -247,7 +257,7 @@ impl LogStore for SqliteStore {
             let left = budget.saturating_sub(start.elapsed());
             self.keep_newest_logs(most, left, &mut rows)
                 .await
-                .map_err(|error| after(rows, error))?;
+                .map_err(|error| error.after(rows))?;
         }
         Ok(Pruned::rows(rows))
     }

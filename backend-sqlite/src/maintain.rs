@@ -52,17 +52,15 @@ impl Store for SqliteStore {
         stats.tombstones = count(3)?;
         let mut free = count(4)?;
         if let Some(logs) = self.logs.existing().await? {
+            stats.log_entries = self.logs.count(logs).await?;
             let mut reader = logs.readers.lend().await?;
-            let (entries, free_of_logs): (i64, i64) = sqlx::query_as(
-                "SELECT (SELECT count(*) FROM logs),
-                        (SELECT freelist_count * page_size
-                         FROM pragma_freelist_count, pragma_page_size)",
+            let free_of_logs: i64 = sqlx::query_scalar(
+                "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
             )
             .fetch_one(&mut reader.connection)
             .await
             .map_err(|error| self.logs.failed(error, "stats"))?;
             reader.give_back();
-            stats.log_entries = entries.cast_unsigned();
             free += free_of_logs.cast_unsigned();
         }
         stats.thread_bytes = bytes(self.threads.path());

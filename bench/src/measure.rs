@@ -8,6 +8,20 @@ pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// Writes a second, and how long each took.
+pub(crate) struct Figures {
+    pub(crate) rate: f64,
+    pub(crate) median: Duration,
+    pub(crate) worst: Duration,
+}
+
+/// The figures of writes that were begun at this time and have just ended.
+pub(crate) fn figures(begun: Instant, mut waits: Vec<Duration>) -> Figures {
+    let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
+    let worst = waits.iter().max().copied().unwrap_or_default();
+    Figures { rate, median: median(&mut waits), worst }
+}
+
 /// The median time of something, after a tenth of the rounds to warm up.
 pub(crate) fn time<T>(rounds: usize, mut work: impl FnMut() -> T) -> Duration {
     for _ in 0..rounds / 10 {

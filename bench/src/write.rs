@@ -15,21 +15,10 @@ use threadkeep_core::{
     Change, FieldPatch, Store, ThreadId, ThreadMetadata, ThreadPatch, ThreadStore, Timestamp, path,
 };
 
+use crate::measure::{Figures, figures};
 use crate::{measure, rows};
 
 const TASKS: u64 = 16;
-
-struct Figures {
-    rate: f64,
-    median: Duration,
-    worst: Duration,
-}
-
-fn figures(start: Instant, mut waits: Vec<Duration>) -> Figures {
-    let rate = waits.len() as f64 / start.elapsed().as_secs_f64();
-    let worst = waits.iter().max().copied().unwrap_or_default();
-    Figures { rate, median: measure::median(&mut waits), worst }
-}
 
 /// Runs both in turn, three times, and prints the middle ratio.
 pub(crate) async fn run(writes: usize) -> Result<()> {

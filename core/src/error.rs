@@ -191,6 +191,12 @@ impl Error {
         self
     }
 
+    /// The same where so many entries, or whatever else is counted, had gone before it.
+    #[must_use]
+    pub fn after(self, gone: u64) -> Self {
+        if gone > 0 { self.maybe_applied() } else { self }
+    }
+
     /// Overrides what the kind says about trying again.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {

@@ -20,6 +20,8 @@ use crate::{
 pub type Prefix = [u8; 12];
 /// A whole key.
 pub type Key = [u8; 36];
+/// How many keys a row has.
+pub const KEYS: usize = 10;
 
 const ALL: u8 = 0;
 const SOURCE: u8 = 1;
@@ -29,7 +31,7 @@ const SOURCE_PROVIDER: u8 = 4;
 
 /// Every key of a row: for both sort keys, over all threads and by source, provider, both of them,
 /// and folder.
-pub fn keys(row: &ThreadMetadata) -> [Key; 10] {
+pub fn keys(row: &ThreadMetadata) -> [Key; KEYS] {
     let facets = [
         (ALL, 0),
         (SOURCE, hash(&row.source)),

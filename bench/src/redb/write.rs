@@ -16,24 +16,12 @@ use threadkeep_core::{
 use threadkeep_migrations::kv;
 use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 
+use crate::measure::{Figures, figures};
 use crate::{measure, rows};
 
 const TASKS: u64 = 32;
 const THREADS: TableDefinition<&[u8], &[u8]> = TableDefinition::new(kv::THREADS);
 const INDEX: TableDefinition<&[u8], &[u8]> = TableDefinition::new(kv::INDEX);
-
-/// Writes a second, and how long each took.
-struct Figures {
-    rate: f64,
-    median: Duration,
-    worst: Duration,
-}
-
-fn figures(begun: Instant, mut waits: Vec<Duration>) -> Figures {
-    let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
-    let worst = waits.iter().max().copied().unwrap_or_default();
-    Figures { rate, median: measure::median(&mut waits), worst }
-}
 
 /// Runs both in turn, three times, for each way to share the file, and prints the middle ratio.
 pub(crate) async fn run(writes: u64) -> Result<()> {
