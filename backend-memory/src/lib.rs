@@ -44,7 +44,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use logs::Logs;
 use threadkeep_core::index::Key;
 use threadkeep_core::{
-    Checkpoint, DynamicToolSpec, Error, ErrorKind, Result, ThreadId, ThreadMetadata, Tombstone,
+    Checkpoint, DynamicToolSpec, Error, ErrorKind, LogBell, Result, Retention, ThreadId,
+    ThreadMetadata, Tombstone,
 };
 use writer::Batches;
 
@@ -53,6 +54,8 @@ use writer::Batches;
 pub struct MemoryStore {
     /// `None` once closed.
     state: Arc<RwLock<Option<State>>>,
+    bell: Arc<LogBell>,
+    retention: Retention,
 }
 
 /// Everything stored. The index holds exactly the keys of the rows.
@@ -71,6 +74,12 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that keeps only these of its logs, whenever it is
+    /// [maintained](threadkeep_core::Store::maintain). Otherwise it keeps all.
+    pub fn keeping(retention: Retention) -> Self {
+        Self { retention, ..Self::default() }
     }
 
     fn read<T>(
@@ -95,7 +104,11 @@ impl MemoryStore {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { state: Arc::new(RwLock::new(Some(State::default()))) }
+        Self {
+            state: Arc::new(RwLock::new(Some(State::default()))),
+            bell: Arc::default(),
+            retention: Retention::default(),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Log entries.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use threadkeep_core::{
     Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned, Result,
     Retention,
@@ -17,6 +18,8 @@ pub(crate) struct Logs {
     rows: BTreeMap<u64, LogRow>,
     /// The greatest number ever given out, so that none is given twice after a deletion.
     last_id: u64,
+    /// The greatest number that was deleted.
+    deleted_through: u64,
 }
 
 impl Logs {
@@ -26,9 +29,24 @@ impl Logs {
 
     pub(crate) fn drop_threads(&mut self, ids: &BTreeSet<String>) {
         if !ids.is_empty() {
-            self.rows
-                .retain(|_, row| row.entry.thread_id.as_ref().is_none_or(|id| !ids.contains(id)));
+            let goes = |row: &&LogRow| {
+                row.entry.thread_id.as_ref().is_some_and(|thread| ids.contains(thread))
+            };
+            let doomed = self.rows.values().filter(goes).map(|row| row.id).collect();
+            self.delete(doomed);
         }
+    }
+
+    fn delete(&mut self, doomed: BTreeSet<u64>) {
+        self.deleted_through = self.deleted_through.max(doomed.last().copied().unwrap_or(0));
+        for id in doomed {
+            self.rows.remove(&id);
+        }
+    }
+
+    pub(crate) fn prune(&mut self, retention: &Retention, now: DateTime<Utc>) {
+        let doomed = retention.doomed(self.rows.values(), now);
+        self.delete(doomed);
     }
 
     fn append(&mut self, entries: Vec<LogEntry>) -> Option<LogIds> {
@@ -38,16 +56,6 @@ impl Logs {
             self.rows.insert(self.last_id, LogRow { id: self.last_id, entry });
         }
         (first <= self.last_id).then_some(LogIds { first, last: self.last_id })
-    }
-
-    /// Drops the oldest entries, until the texts of the rest have at most so many bytes.
-    fn keep_newest(&mut self, max_bytes: u64) {
-        let mut bytes: u64 = self.rows.values().map(|row| row.entry.text_bytes()).sum();
-        while bytes > max_bytes
-            && let Some((_, oldest)) = self.rows.pop_first()
-        {
-            bytes -= oldest.entry.text_bytes();
-        }
     }
 
     /// What matches, by number.
@@ -65,10 +73,14 @@ impl Logs {
 #[async_trait]
 impl LogStore for MemoryStore {
     async fn append(&self, entries: Vec<LogEntry>) -> Result<Option<LogIds>> {
-        self.write("append", |state| {
+        let appended = self.write("append", |state| {
             let entries = entries.into_iter().map(LogEntry::prepare).collect::<Result<_>>()?;
             Ok(state.logs.append(entries))
-        })
+        });
+        if let Ok(Some(ids)) = appended {
+            self.bell.ring(ids.last);
+        }
+        appended
     }
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
@@ -82,7 +94,7 @@ impl LogStore for MemoryStore {
             };
             let more = items.len() > query.limit;
             items.truncate(query.limit);
-            Ok(LogPage { items, more })
+            Ok(LogPage { items, more, deleted_through: state.logs.deleted_through })
         })
     }
 
@@ -95,21 +107,18 @@ impl LogStore for MemoryStore {
     async fn prune(&self, retention: Retention, _budget: Duration) -> Result<Pruned> {
         self.write("prune", |state| {
             let before = state.logs.len();
-            if let Some(time) = retention.before {
-                state.logs.rows.retain(|_, row| row.entry.time >= time);
-            }
-            if let Some(bytes) = retention.max_bytes {
-                state.logs.keep_newest(bytes);
-            }
+            state.logs.prune(&retention, SystemTime::now().into());
             Ok(Pruned::rows((before - state.logs.len()) as u64))
         })
+    }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        self.bell.wait(after, wait).await.map_err(|error| error.during("changed"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use threadkeep_core::LogLevel;
 
@@ -124,6 +133,10 @@ mod tests {
         let ids = logs.append((1..=4).map(entry).collect());
         assert_eq!(ids, Some(LogIds { first: 1, last: 4 }));
         logs
+    }
+
+    fn prune_to(logs: &mut Logs, max_bytes: u64) {
+        logs.prune(&Retention::max_bytes(max_bytes), SystemTime::UNIX_EPOCH.into());
     }
 
     fn numbers(logs: &Logs, filter: &LogFilter) -> Vec<u64> {
@@ -147,7 +160,7 @@ mod tests {
             (0, &[]),
         ] {
             let mut logs = four();
-            logs.keep_newest(max_bytes);
+            prune_to(&mut logs, max_bytes);
             assert_eq!(all(&logs), left, "{max_bytes}");
         }
     }
@@ -155,7 +168,7 @@ mod tests {
     #[test]
     fn numbers_grow_over_deletions() {
         let mut logs = four();
-        logs.keep_newest(0);
+        prune_to(&mut logs, 0);
         assert_eq!(logs.len(), 0);
         assert_eq!(logs.append(Vec::new()), None);
         let entry = LogEntry::new(SystemTime::UNIX_EPOCH.into(), LogLevel::Info, "t", "m");

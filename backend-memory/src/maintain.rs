@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use threadkeep_core::{
@@ -35,8 +35,11 @@ impl Store for MemoryStore {
     }
 
     async fn maintain(&self, _budget: Duration) -> Result<Maintained> {
-        self.read("maintain", |_| {
+        self.write("maintain", |state| {
             let mut maintained = Maintained::default();
+            let before = state.logs.len();
+            state.logs.prune(&self.retention, SystemTime::now().into());
+            maintained.log_entries = (before - state.logs.len()) as u64;
             maintained.done = true;
             Ok(maintained)
         })
@@ -55,6 +58,7 @@ impl Store for MemoryStore {
 
     async fn close(&self) -> Result<()> {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.bell.close();
         Ok(())
     }
 }

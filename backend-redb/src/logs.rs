@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_executor::block_on;
 use threadkeep_core::{
-    Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned, Result,
-    Retention, ThreadId,
+    Direction, LogBell, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned,
+    Result, Retention, ThreadId,
 };
 use threadkeep_writer::{Writer, WriterOptions};
 
@@ -28,6 +28,7 @@ pub(crate) struct Logs {
     pub(crate) segments: Arc<Segments>,
     writer_options: WriterOptions,
     writer: Mutex<State>,
+    pub(crate) bell: LogBell,
 }
 
 enum State {
@@ -39,7 +40,7 @@ enum State {
 impl Logs {
     pub(crate) fn beside(path: &Path, settings: Settings, writer_options: WriterOptions) -> Self {
         let segments = Arc::new(Segments::beside(path, settings));
-        Self { segments, writer_options, writer: Mutex::new(State::Idle) }
+        Self { segments, writer_options, writer: Mutex::new(State::Idle), bell: LogBell::new() }
     }
 
     /// The writer, which opens nothing before it is given something to do.
@@ -71,6 +72,7 @@ impl Logs {
     }
 
     pub(crate) fn close(&self) -> Result<()> {
+        self.bell.close();
         let state = {
             let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *state, State::Closed)
@@ -159,7 +161,7 @@ impl Logs {
         self.scan(&query.filter, query.direction, wanted, "query", &mut items)?;
         let more = items.len() > query.limit;
         items.truncate(query.limit);
-        Ok(LogPage { items, more })
+        Ok(LogPage { items, more, deleted_through: 0 })
     }
 
     fn max_id(&self, filter: &LogFilter) -> Result<u64> {
@@ -222,7 +224,11 @@ impl LogStore for RedbStore {
         if entries.is_empty() {
             return Ok(None);
         }
-        store.logs.writer()?.submit(entries).await
+        let ids = store.logs.writer()?.submit(entries).await?;
+        if let Some(ids) = ids {
+            store.logs.bell.ring(ids.last);
+        }
+        Ok(ids)
     }
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
@@ -248,5 +254,9 @@ impl LogStore for RedbStore {
             rows += kept.map_err(|error| error.after(rows))?;
         }
         Ok(Pruned::rows(rows))
+    }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        self.store()?.logs.bell.wait(after, wait).await
     }
 }

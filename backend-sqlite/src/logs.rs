@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{AssertSqlSafe, Row};
 use threadkeep_core::{
-    Direction, Error, ErrorKind, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore, Pruned,
-    Result, Retention, ThreadId,
+    Direction, Error, ErrorKind, LogBell, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore,
+    Pruned, Result, Retention, ThreadId,
 };
 use threadkeep_migrations::sqlite::LOGS;
 use threadkeep_writer::{Writer, WriterOptions};
@@ -33,6 +33,7 @@ pub(crate) struct LogFile {
     options: SqliteOptions,
     open: OnceCell<OpenLogs>,
     closed: AtomicBool,
+    bell: LogBell,
 }
 
 pub(crate) struct OpenLogs {
@@ -49,8 +50,10 @@ impl LogFile {
             name.push(".");
             name.push(extension);
         }
+        let path = path.with_file_name(name);
         Self {
-            path: path.with_file_name(name),
+            bell: LogBell::at(&path),
+            path,
             options,
             open: OnceCell::new(),
             closed: AtomicBool::new(false),
@@ -117,6 +120,7 @@ impl LogFile {
 
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.bell.close();
         if let Some(open) = self.open.get() {
             if let Some(writer) = &open.writer {
                 writer.close().await;
@@ -194,7 +198,11 @@ impl LogStore for SqliteStore {
         if entries.is_empty() {
             return Ok(None);
         }
-        Ok(self.logs.submit(LogJob::Append(entries)).await?.ids)
+        let ids = self.logs.submit(LogJob::Append(entries)).await?.ids;
+        if let Some(ids) = ids {
+            self.logs.bell.ring(ids.last);
+        }
+        Ok(ids)
     }
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
@@ -217,7 +225,11 @@ impl LogStore for SqliteStore {
             .map_err(failed)?;
         reader.give_back();
         let items: Result<Vec<_>, _> = rows.iter().take(query.limit).map(log_sql::decode).collect();
-        Ok(LogPage { items: items.map_err(failed)?, more: rows.len() > query.limit })
+        Ok(LogPage {
+            items: items.map_err(failed)?,
+            more: rows.len() > query.limit,
+            deleted_through: 0,
+        })
     }
 
     async fn max_log_id(&self, filter: LogFilter) -> Result<u64> {
@@ -260,5 +272,9 @@ impl LogStore for SqliteStore {
                 .map_err(|error| error.after(rows))?;
         }
         Ok(Pruned::rows(rows))
+    }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        self.logs.bell.wait(after, wait).await
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
 use threadkeep_conformance::{Declared, Fixture};
-use threadkeep_core::{Error, ErrorKind, Result, Store, ThreadId};
+use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
 use threadkeep_sqlite::SqliteStore;
 
 struct Sqlite;
@@ -19,7 +19,11 @@ impl Fixture for Sqlite {
     }
 
     fn declared(&self) -> Declared {
-        Declared::everything().without_faults("its disk cannot be made to fail yet")
+        Declared::everything()
+            .without_faults("its disk cannot be made to fail yet")
+            .without(Capability::ReadOnly, "not built yet")
+            .without_retention("not built yet")
+            .without_spoiling("not built yet")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

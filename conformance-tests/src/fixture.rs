@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
+use threadkeep_core::{Capability, Error, ErrorKind, Result, Retention, Store, ThreadId};
 
 use crate::FaultyDisk;
 
@@ -30,6 +30,31 @@ pub trait Fixture: Send + Sync + 'static {
     /// open, gives another handle onto the same data. The folder of a
     /// [`backup`](Store::backup) is opened in the same way.
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>>;
+
+    /// The same, so that the store only reads. A backend that cannot do so does not declare
+    /// [`Capability::ReadOnly`].
+    async fn open_read_only(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
+        let _ = workspace;
+        Err(Error::new(ErrorKind::Unsupported, "the fixture opens no store that only reads")
+            .hint("implement open_read_only, or declare why not with without"))
+    }
+
+    /// The same as [`open`](Self::open), where the store keeps to this retention of its logs by
+    /// itself: in [`maintain`](Store::maintain), and when it has nothing else to do. One that was
+    /// opened otherwise prunes only when it is asked to.
+    async fn open_keeping(&self, workspace: &Path, retention: Retention) -> Result<Arc<dyn Store>> {
+        let _ = (workspace, retention);
+        Err(Error::new(ErrorKind::Unsupported, "the fixture opens no store that prunes by itself")
+            .hint("implement open_keeping, or declare why not with without_retention"))
+    }
+
+    /// Makes the logs, and only them, unusable for every handle; a lock is kept until the value is
+    /// dropped or its process ends. A fixture that cannot do so says so in [`Self::declared`].
+    async fn spoil_logs(&self, workspace: &Path, how: Spoiled) -> Result<Box<dyn Send>> {
+        let _ = (workspace, how);
+        Err(Error::new(ErrorKind::Unsupported, "the fixture has no way to spoil the logs")
+            .hint("implement spoil_logs, or declare why not with without_spoiling"))
+    }
 
     /// Damages what is stored of this thread's row, so that it is no longer what was written. No
     /// handle is open meanwhile. A fixture that cannot do so says so in [`Self::declared`].
@@ -64,6 +89,17 @@ pub trait Fixture: Send + Sync + 'static {
     }
 }
 
+/// What is wrong with the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoiled {
+    /// Somebody has what a write takes of them.
+    Locked,
+    /// Their files are not what was written.
+    Damaged,
+    /// Their files are gone.
+    Deleted,
+}
+
 /// What a backend and its fixture can do. What is missing is missing for a reason.
 ///
 /// ```
@@ -91,6 +127,10 @@ pub(crate) enum Need {
     Hold,
     /// A fixture with a disk that fails on command.
     Faults,
+    /// A fixture that opens stores which prune their logs by themselves.
+    Retention,
+    /// A fixture that can spoil the logs alone.
+    Spoiling,
 }
 
 impl Declared {
@@ -134,6 +174,20 @@ impl Declared {
         self
     }
 
+    /// No store of the backend prunes its logs by itself.
+    #[must_use]
+    pub fn without_retention(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Retention, reason.into());
+        self
+    }
+
+    /// The fixture cannot spoil the logs alone.
+    #[must_use]
+    pub fn without_spoiling(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::Spoiling, reason.into());
+        self
+    }
+
     /// What is missing, with the reason.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (Need, &str)> {
         self.missing.iter().map(|(need, reason)| (*need, reason.as_str()))
@@ -158,6 +212,8 @@ impl Need {
             Self::PreviousFormat => "previous format",
             Self::Hold => "hold",
             Self::Faults => "faults",
+            Self::Retention => "retention",
+            Self::Spoiling => "spoiling",
         }
     }
 }

@@ -14,11 +14,14 @@ pub enum Capability {
     MultiProcess,
     /// [`Store::backup`](crate::Store::backup) works.
     Backup,
+    /// A store can be opened that only reads: in a folder it cannot write, while others write.
+    ReadOnly,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Persistent, Self::Durable, Self::MultiProcess, Self::Backup];
+    pub const ALL: [Self; 5] =
+        [Self::Persistent, Self::Durable, Self::MultiProcess, Self::Backup, Self::ReadOnly];
 
     /// Its name in reports.
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Capability {
             Self::Durable => "durable",
             Self::MultiProcess => "multi-process",
             Self::Backup => "backup",
+            Self::ReadOnly => "read-only",
         }
     }
 }

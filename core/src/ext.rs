@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, Stream};
 
+use crate::follow::{self, Follow, Followed};
 use crate::rollout::{RolloutLine, fold};
 use crate::{
     Archived, Change, DynamicToolSpec, DynamicToolStore, Effect, Error, ErrorKind, LogEntry,
@@ -171,6 +172,18 @@ pub trait LogStoreExt: LogStore {
     /// One page of entries.
     async fn query_logs(&self, query: LogQuery) -> Result<LogPage> {
         self.query(query).await
+    }
+
+    /// Every entry that matches, each once and in the order of numbers, those of other processes
+    /// included; it goes on until the store is closed. An error does not end it: the next item is
+    /// tried after the poll interval, and nothing is missed by it.
+    ///
+    /// The last number told is all that has to be remembered to go on later, on another handle too.
+    fn follow(&self, follow: Follow) -> impl Stream<Item = Result<Followed>> + Send + '_
+    where
+        Self: Sized,
+    {
+        follow::follow(self, follow)
     }
 
     /// Deletes every entry before this time; answers how many went.

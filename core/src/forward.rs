@@ -67,6 +67,10 @@ macro_rules! forward {
             async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
                 (**self).prune(retention, budget).await
             }
+
+            async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+                (**self).changed(after, wait).await
+            }
         }
 
         #[async_trait]

@@ -41,11 +41,13 @@
 //! # Ok::<(), threadkeep_core::Error>(())
 //! ```
 
+mod bell;
 mod capability;
 mod change;
 mod cursor;
 mod error;
 mod ext;
+mod follow;
 mod forward;
 pub mod hooks;
 mod id;
@@ -58,6 +60,7 @@ pub mod path;
 pub mod query;
 mod records;
 mod reduce;
+mod retention;
 pub mod rollout;
 pub mod store;
 mod text_form;
@@ -65,14 +68,16 @@ mod thread;
 mod time;
 pub mod tools;
 
+pub use bell::LogBell;
 pub use capability::{Capabilities, Capability};
 pub use change::{Change, Effect, Expect, Outcome, Subject, WriteBatch};
 pub use cursor::Cursor;
 pub use error::{Applied, Error, ErrorKind, Result, Retry};
 pub use ext::{DynamicToolStoreExt, LogStoreExt, ThreadStoreExt};
+pub use follow::{Follow, Followed};
 pub use id::{BatchId, ThreadId};
 pub use log::{
-    LogEntry, LogFilter, LogIds, LogLevel, LogPage, LogQuery, LogRow, LogThreads, Pruned, Retention,
+    LogEntry, LogFilter, LogIds, LogLevel, LogOwner, LogPage, LogQuery, LogRow, LogThreads, Pruned,
 };
 pub use patch::{FieldPatch, Mark, NamePatch, ThreadPatch};
 pub use query::{
@@ -80,6 +85,7 @@ pub use query::{
 };
 pub use records::{Changed, ChangedThread, Records};
 pub use reduce::{Checkpoint, Record, Slot, Tombstone, ToolsChange};
+pub use retention::{LogsHeld, PrunePlan, Retention, Surplus, Thrift, plan_prune};
 pub use store::{CheckReport, DynamicToolStore, LogStore, Maintained, Stats, Store, ThreadStore};
 pub use thread::{DEFAULT_PROVIDER, ThreadMetadata, ThreadSeed, UNKNOWN_SOURCE};
 pub use time::Timestamp;

@@ -117,6 +117,14 @@ impl LogEntry {
         }
     }
 
+    /// Whose it is, where what each may have is limited.
+    pub fn owner(&self) -> LogOwner<'_> {
+        match &self.thread_id {
+            Some(thread) => LogOwner::Thread(thread),
+            None => LogOwner::Process(self.process_id.as_deref()),
+        }
+    }
+
     /// Bytes of its texts.
     pub fn text_bytes(&self) -> u64 {
         let texts =
@@ -159,6 +167,15 @@ pub struct LogRow {
     pub entry: LogEntry,
 }
 
+/// Whose an entry is, where a [`Retention`](crate::Retention) limits what each may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogOwner<'a> {
+    /// Its thread's.
+    Thread(&'a str),
+    /// It is of no thread: its process's, or that of all that name none.
+    Process(Option<&'a str>),
+}
+
 /// The numbers an append gave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogIds {
@@ -186,6 +203,8 @@ pub struct LogFilter {
     pub level: Option<LogLevel>,
     /// This level or a graver one.
     pub min_level: Option<LogLevel>,
+    /// This level or a less grave one.
+    pub max_level: Option<LogLevel>,
     /// At this time or later.
     pub from: Option<DateTime<Utc>>,
     /// At this time or earlier.
@@ -249,6 +268,13 @@ impl LogFilter {
         self
     }
 
+    /// Whether entries of this level may be among them, as far as the level decides it.
+    pub fn admits_level(&self, level: LogLevel) -> bool {
+        self.level.is_none_or(|wanted| level == wanted)
+            && self.min_level.is_none_or(|least| level >= least)
+            && self.max_level.is_none_or(|most| level <= most)
+    }
+
     /// Whether entries of a call at this place may be among them, as far as the place decides it.
     pub fn admits_place(&self, target: &str, module: Option<&str>, file: Option<&str>) -> bool {
         any(self.modules.as_ref(), module)
@@ -261,8 +287,7 @@ impl LogFilter {
         let entry = &row.entry;
         self.after_id.is_none_or(|id| row.id > id)
             && self.before_id.is_none_or(|id| row.id < id)
-            && self.level.is_none_or(|level| entry.level == level)
-            && self.min_level.is_none_or(|level| entry.level >= level)
+            && self.admits_level(entry.level)
             && self.from.is_none_or(|from| entry.time >= from)
             && self.to.is_none_or(|to| entry.time <= to)
             && (self.process_id.is_none() || self.process_id == entry.process_id)
@@ -331,29 +356,9 @@ pub struct LogPage {
     pub items: Vec<LogRow>,
     /// Whether there are more after the last.
     pub more: bool,
-}
-
-/// What may be deleted from the logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retention {
-    /// Entries before this time.
-    pub before: Option<DateTime<Utc>>,
-    /// The oldest entries, until the files of the logs, side files included, have at most so many
-    /// bytes; in a store without files, until the [texts](LogEntry::text_bytes) of the entries have.
-    pub max_bytes: Option<u64>,
-}
-
-impl Retention {
-    /// Deletes entries before this time.
-    pub fn before(time: DateTime<Utc>) -> Self {
-        Self { before: Some(time), ..Self::default() }
-    }
-
-    /// Deletes the oldest entries, until the logs have at most so many bytes.
-    pub fn max_bytes(bytes: u64) -> Self {
-        Self { max_bytes: Some(bytes), ..Self::default() }
-    }
+    /// No entry with a number above this was ever deleted; 0 where none was at all. Whoever goes on
+    /// from a lower number may have missed some.
+    pub deleted_through: u64,
 }
 
 /// What was deleted from the logs.

@@ -84,6 +84,15 @@ pub trait LogStore: Send + Sync + 'static {
     /// Deletes what the policy does not keep, oldest first, for about as long as the budget
     /// allows. Threads are never touched.
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned>;
+
+    /// Waits until entries with a number above `after` may be there, at most for `wait`: a hint for
+    /// whoever [follows](crate::LogStoreExt::follow). Commits of this process end the waiting at
+    /// once; those of other processes need not. It may end early.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::ErrorKind::Closed) also where the handle is closed meanwhile.
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()>;
 }
 
 /// A whole store: threads, their tools, and logs.
@@ -98,8 +107,9 @@ pub trait Store: ThreadStore + DynamicToolStore + LogStore {
     /// Reads everything and compares it with its checksums. Changes nothing.
     async fn check(&self) -> Result<CheckReport>;
 
-    /// Does what was put off, for about as long as the budget allows: logs of deleted threads,
-    /// bounding side files, giving space back. Never needed for a right answer.
+    /// Does what was put off, for about as long as the budget allows: logs of deleted threads and
+    /// those the store's [`Retention`] does not keep, bounding side files, giving space back. Never
+    /// needed for a right answer.
     async fn maintain(&self, budget: Duration) -> Result<Maintained>;
 
     /// Writes a copy of a consistent state into the folder `to`, which is created and must be
@@ -167,7 +177,7 @@ impl CheckReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Maintained {
-    /// Log entries of deleted threads that went.
+    /// Log entries that went: those of deleted threads, and those the retention does not keep.
     pub log_entries: u64,
     /// Bytes given back to the system.
     pub freed_bytes: u64,

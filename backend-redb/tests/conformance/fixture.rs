@@ -25,7 +25,11 @@ impl Fixture for Redb {
     }
 
     fn declared(&self) -> Declared {
-        let declared = Declared::everything().without_previous_format("there is one format so far");
+        let declared = Declared::everything()
+            .without_previous_format("there is one format so far")
+            .without(Capability::ReadOnly, "not built yet")
+            .without_retention("not built yet")
+            .without_spoiling("not built yet");
         match self.sharing {
             Sharing::Auto => declared,
             Sharing::Single => declared

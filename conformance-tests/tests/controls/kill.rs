@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use threadkeep_conformance::{Declared, Fixture, async_trait};
 use threadkeep_core::{
-    CheckReport, Error, ErrorKind, LogEntry, LogIds, Outcome, Result, Store, WriteBatch,
+    Capability, CheckReport, Error, ErrorKind, LogEntry, LogIds, Outcome, Result, Store, WriteBatch,
 };
 use threadkeep_sqlite::SqliteStore;
 use tokio::sync::Mutex;
@@ -22,6 +22,9 @@ pub(crate) fn declared() -> Declared {
         .without_previous_format(reason)
         .without_hold(reason)
         .without_faults(reason)
+        .without(Capability::ReadOnly, reason)
+        .without_retention(reason)
+        .without_spoiling(reason)
 }
 
 pub(crate) async fn sqlite(workspace: &Path) -> Result<Inner> {

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use threadkeep_conformance::{Declared, Fixture, async_trait};
 use threadkeep_core::{
-    Change, Error, ErrorKind, Expect, Outcome, Record, Result, Slot, Store, ThreadId,
+    Capability, Change, Error, ErrorKind, Expect, Outcome, Record, Result, Slot, Store, ThreadId,
     ThreadMetadata, WriteBatch,
 };
 
@@ -34,7 +34,12 @@ impl Fixture for Naive {
 
     fn declared(&self) -> Declared {
         let reason = "it is only to be opened";
-        Declared::everything().without_tamper(reason).without_faults(reason)
+        Declared::everything()
+            .without_tamper(reason)
+            .without_faults(reason)
+            .without(Capability::ReadOnly, reason)
+            .without_retention(reason)
+            .without_spoiling(reason)
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

@@ -46,10 +46,12 @@ impl<A: Sabotage> Fixture for OnMemory<A> {
             .without(Capability::Durable, "it has no files")
             .without(Capability::MultiProcess, "other processes cannot reach it")
             .without(Capability::Backup, "it has no files")
+            .without(Capability::ReadOnly, "there is nothing to open")
             .without_tamper("it has no files")
             .without_previous_format("it has no files")
             .without_hold("other processes cannot reach it")
             .without_faults("it has no files")
+            .without_spoiling("it has no files")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
@@ -68,6 +70,9 @@ impl<A: Sabotage> Fixture for OnSqlite<A> {
         Declared::everything()
             .without_previous_format("its format has none before it")
             .without_faults("its disk cannot be made to fail")
+            .without(Capability::ReadOnly, "not built yet")
+            .without_retention("not built yet")
+            .without_spoiling("not built yet")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {

@@ -95,7 +95,7 @@ pub(crate) fn page_of(query: &LogQuery, mut items: Vec<LogRow>) -> LogPage {
     }
     let more = items.len() > query.limit;
     items.truncate(query.limit);
-    LogPage { items, more }
+    LogPage { items, more, deleted_through: 0 }
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -76,6 +76,10 @@ pub(crate) trait Sabotage: Send + Sync + 'static {
         inner.prune(retention, budget).await
     }
 
+    async fn changed(&self, inner: &Inner, after: u64, wait: Duration) -> Result<()> {
+        inner.changed(after, wait).await
+    }
+
     async fn stats(&self, inner: &Inner) -> Result<Stats> {
         inner.stats().await
     }
@@ -179,6 +183,11 @@ impl<A: Sabotage> LogStore for Sabotaged<A> {
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
         let (sabotage, inner) = self.ready().await?;
         sabotage.prune(inner, retention, budget).await
+    }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        let (sabotage, inner) = self.ready().await?;
+        sabotage.changed(inner, after, wait).await
     }
 }
 

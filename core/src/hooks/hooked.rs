@@ -162,6 +162,10 @@ impl<S: LogStore> LogStore for Hooked<S> {
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
         self.run(write("prune", 1), self.store.prune(retention, budget)).await
     }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        self.run(read("changed", 1), self.store.changed(after, wait)).await
+    }
 }
 
 #[async_trait]

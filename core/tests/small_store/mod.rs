@@ -20,6 +20,7 @@ struct State {
     tools: BTreeMap<ThreadId, Vec<DynamicToolSpec>>,
     logs: Vec<LogRow>,
     last_log: u64,
+    deleted_log: u64,
     upkeep: Vec<String>,
 }
 
@@ -157,7 +158,7 @@ impl LogStore for SmallStore {
         }
         let more = items.len() > query.limit;
         items.truncate(query.limit);
-        Ok(LogPage { items, more })
+        Ok(LogPage { items, more, deleted_through: state.deleted_log })
     }
 
     async fn max_log_id(&self, filter: LogFilter) -> Result<u64> {
@@ -167,9 +168,16 @@ impl LogStore for SmallStore {
 
     async fn prune(&self, retention: Retention, _budget: Duration) -> Result<Pruned> {
         let mut state = self.state();
-        let before = state.logs.len();
-        state.logs.retain(|row| retention.before.is_none_or(|time| row.entry.time >= time));
-        Ok(Pruned::rows((before - state.logs.len()) as u64))
+        let goes = |row: &LogRow| retention.before.is_some_and(|time| row.entry.time < time);
+        let (gone, kept): (Vec<_>, Vec<_>) = state.logs.drain(..).partition(goes);
+        state.logs = kept;
+        let last = gone.iter().map(|row| row.id).max().unwrap_or(0);
+        state.deleted_log = state.deleted_log.max(last);
+        Ok(Pruned::rows(gone.len() as u64))
+    }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        Ok(self.note(format!("changed after {after} for {wait:?}"), ()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use threadkeep_conformance::{Declared, Fixture, async_trait};
-use threadkeep_core::{Result, Store};
+use threadkeep_core::{Capability, Result, Store};
 use threadkeep_json_file::JsonFileStore;
 
 struct JsonFile;
@@ -18,6 +18,9 @@ impl Fixture for JsonFile {
     }
     fn declared(&self) -> Declared {
         Declared::everything()
+            .without(Capability::ReadOnly, "not written yet")
+            .without_retention("not written yet")
+            .without_spoiling("not written yet")
             .without_tamper("not written yet")
             .without_previous_format("there is one format so far")
             .without_hold("not written yet")

@@ -30,7 +30,7 @@ use std::sync::{Arc, mpsc};
 use errors::{closed, failed_task};
 use file::StoreFile;
 use state::State;
-use threadkeep_core::Result;
+use threadkeep_core::{LogBell, Result};
 use threadkeep_writer::{Writer, WriterOptions};
 use writer::FileEngine;
 
@@ -39,6 +39,7 @@ pub struct JsonFileStore {
     file: Arc<StoreFile>,
     writer: Writer<FileEngine>,
     closed: AtomicBool,
+    bell: LogBell,
 }
 
 impl JsonFileStore {
@@ -55,7 +56,8 @@ impl JsonFileStore {
         blocking(move || opened.create(options.deadline)).await.map_err(|e| e.during("open"))?;
         let engine = FileEngine::new(Arc::clone(&file));
         let writer = Writer::spawn("threadkeep-json-file", engine, options)?;
-        Ok(Self { file, writer, closed: AtomicBool::new(false) })
+        let bell = LogBell::at(folder.as_ref());
+        Ok(Self { file, writer, closed: AtomicBool::new(false), bell })
     }
 
     /// Looks at the state as it is now.

@@ -1,6 +1,6 @@
 //! Log entries.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use threadkeep_core::{
@@ -14,11 +14,15 @@ use crate::state::State;
 #[async_trait]
 impl LogStore for JsonFileStore {
     async fn append(&self, entries: Vec<LogEntry>) -> Result<Option<LogIds>> {
-        self.change("append", |state| {
+        let append = self.change("append", |state| {
             let entries = entries.into_iter().map(LogEntry::prepare).collect::<Result<_>>()?;
             Ok(state.append(entries))
-        })
-        .await
+        });
+        let ids = append.await?;
+        if let Some(ids) = ids {
+            self.bell.ring(ids.last);
+        }
+        Ok(ids)
     }
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
@@ -32,7 +36,7 @@ impl LogStore for JsonFileStore {
             };
             let more = items.len() > query.limit;
             items.truncate(query.limit);
-            Ok(LogPage { items, more })
+            Ok(LogPage { items, more, deleted_through: state.deleted_log_id })
         })
         .await
     }
@@ -46,28 +50,24 @@ impl LogStore for JsonFileStore {
     async fn prune(&self, retention: Retention, _budget: Duration) -> Result<Pruned> {
         self.change("prune", move |state| {
             let before = state.logs.len();
-            if let Some(time) = retention.before {
-                state.logs.retain(|row| row.entry.time >= time);
-            }
-            if let Some(most) = retention.max_bytes {
-                state.keep_newest_logs(most);
-            }
+            let doomed = retention.doomed(state.logs.iter(), SystemTime::now().into());
+            state.delete_logs(|row| doomed.contains(&row.id));
             Ok(Pruned::rows((before - state.logs.len()) as u64))
         })
         .await
     }
+
+    async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
+        self.bell.wait(after, wait).await.map_err(|error| error.during("changed"))
+    }
 }
 
 impl State {
-    /// Drops the oldest entries, until the texts of the rest have at most so many bytes.
-    fn keep_newest_logs(&mut self, max_bytes: u64) {
-        let mut bytes = 0;
-        let newest = self.logs.iter().rev().take_while(|row| {
-            bytes += row.entry.text_bytes();
-            bytes <= max_bytes
-        });
-        let gone = self.logs.len() - newest.count();
-        self.logs.drain(..gone);
+    /// Deletes entries, and remembers how far.
+    pub(crate) fn delete_logs(&mut self, goes: impl Fn(&LogRow) -> bool) {
+        let last = self.logs.iter().filter(|row| goes(row)).map(|row| row.id).max();
+        self.deleted_log_id = self.deleted_log_id.max(last.unwrap_or(0));
+        self.logs.retain(|row| !goes(row));
     }
 
     fn append(&mut self, entries: Vec<LogEntry>) -> Option<LogIds> {

@@ -32,6 +32,9 @@ pub(crate) struct State {
     pub(crate) logs: Vec<LogRow>,
     /// The greatest number ever given out, so that none is given twice after a deletion.
     pub(crate) last_log_id: u64,
+    /// The greatest number that was deleted.
+    #[serde(default)]
+    pub(crate) deleted_log_id: u64,
 }
 
 impl State {
@@ -118,7 +121,7 @@ impl State {
         }
         if record.drop_logs {
             let id = id.to_string();
-            self.logs.retain(|row| row.entry.thread_id.as_ref() != Some(&id));
+            self.delete_logs(|row| row.entry.thread_id.as_ref() == Some(&id));
         }
     }
 

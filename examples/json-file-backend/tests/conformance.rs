@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use threadkeep_conformance::{Declared, Fixture, async_trait};
-use threadkeep_core::{Error, ErrorKind, Result, Store, ThreadId};
+use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
 use threadkeep_json_file::JsonFileStore;
 
 struct JsonFile;
@@ -20,6 +20,9 @@ impl Fixture for JsonFile {
     fn declared(&self) -> Declared {
         Declared::everything()
             .without_previous_format("there is one format so far")
+            .without(Capability::ReadOnly, "it has one way to open")
+            .without_retention("it prunes only when asked to")
+            .without_spoiling("its logs are in the same file")
             .without_faults("its disk cannot be made to fail")
     }
 

@@ -60,15 +60,20 @@ impl Fixture for Through {
                 .without(Capability::Durable, "it has no files")
                 .without(Capability::MultiProcess, "other processes cannot reach it")
                 .without(Capability::Backup, "it has no files")
+                .without(Capability::ReadOnly, "there is nothing to open")
                 .without_tamper("it has no files")
                 .without_previous_format("it has no files")
                 .without_hold("other processes cannot reach it")
-                .without_faults("it has no files"),
+                .without_faults("it has no files")
+                .without_retention("shown on the backend itself")
+                .without_spoiling("it has no files"),
             _ => everything
                 .without_tamper("shown on the backend itself")
                 .without_previous_format("shown on the backend itself")
                 .without_hold("shown on the backend itself")
-                .without_faults("shown on the backend itself"),
+                .without_faults("shown on the backend itself")
+                .without_retention("shown on the backend itself")
+                .without_spoiling("shown on the backend itself"),
         }
     }
 
