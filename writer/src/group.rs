@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use flume::Receiver;
+use flume::{Receiver, RecvTimeoutError};
 use threadkeep_core::{Error, ErrorKind, Result};
 
 use crate::queue::{Message, Queued, WriterOptions, ended};
 use crate::{Engine, queue};
+
+/// How long after a write upkeep is due.
+const REST: Duration = Duration::from_millis(50);
+/// How long it is put off while jobs keep coming.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What comes after a group was collected.
 enum Then<E: Engine> {
@@ -21,11 +26,35 @@ pub(crate) fn serve<E: Engine>(
     receiver: &Receiver<Message<E>>,
     options: WriterOptions,
 ) {
-    while let Ok(message) = receiver.recv() {
+    // When a bit of upkeep is due: where nothing waits, and in any case.
+    let mut upkeep: Option<(Instant, Instant)> = None;
+    loop {
+        let message = match upkeep {
+            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some((_, latest)) if latest <= Instant::now() => Err(RecvTimeoutError::Timeout),
+            Some((at, _)) => receiver.recv_deadline(at),
+        };
+        let message = match message {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => {
+                let rest = engine.upkeep();
+                upkeep = rest.map(|rest| {
+                    let at = Instant::now() + rest;
+                    // What must not rest need not wait for a pause either.
+                    (at, if rest.is_zero() { at + REST } else { at + PATIENCE })
+                });
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let then = match message {
             Message::Job(first) => {
                 let (group, then) = collect(first, receiver, options);
                 write(&mut engine, group, options.deadline);
+                upkeep.get_or_insert_with(|| {
+                    let at = Instant::now() + REST;
+                    (at, at + PATIENCE)
+                });
                 then
             }
             Message::Run(work) => Then::Run(work),

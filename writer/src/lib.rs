@@ -47,4 +47,13 @@ pub trait Engine: Send + 'static {
     /// Gives the transaction up after an error, whatever state it is in. The next
     /// [`begin`](Self::begin) must work again if it can.
     fn rollback(&mut self);
+
+    /// Does a little of what was put off, outside a transaction: called when nothing has waited for a
+    /// while after something was written, and between groups where something waits all the time.
+    /// Answers how long to rest before going on, zero where it should go on even though jobs keep
+    /// coming, and `None` where nothing is left to do before something is written. Jobs wait
+    /// meanwhile, so it should take no more than 50 ms.
+    fn upkeep(&mut self) -> Option<Duration> {
+        None
+    }
 }

@@ -14,6 +14,9 @@ struct State {
     groups: Vec<usize>,
     busy: usize,
     fail_commit: bool,
+    upkeeps: usize,
+    /// How often upkeep says that there is more to do.
+    chores: usize,
 }
 
 struct Numbers {
@@ -66,6 +69,48 @@ impl Engine for Numbers {
     fn rollback(&mut self) {
         self.pending.clear();
     }
+
+    fn upkeep(&mut self) -> Option<Duration> {
+        let mut state = self.state.lock().unwrap();
+        state.upkeeps += 1;
+        state.chores.checked_sub(1).map(|left| {
+            state.chores = left;
+            Duration::ZERO
+        })
+    }
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn upkeep_comes_after_a_write_until_nothing_is_left_to_do() {
+    let (writer, state) = writer(WriterOptions::default());
+    let upkeeps = || state.lock().unwrap().upkeeps;
+    std::thread::sleep(Duration::from_millis(80));
+    assert_eq!(upkeeps(), 0, "nothing was written");
+    state.lock().unwrap().chores = 2;
+    block_on(writer.submit(1)).unwrap();
+    wait_until("the chores are done", || upkeeps() == 3);
+    std::thread::sleep(Duration::from_millis(80));
+    assert_eq!(upkeeps(), 3, "nothing is left to do");
+    block_on(writer.submit(2)).unwrap();
+    wait_until("another write, another upkeep", || upkeeps() == 4);
+}
+
+#[test]
+fn upkeep_comes_though_jobs_keep_coming() {
+    let (writer, state) = writer(WriterOptions::default());
+    state.lock().unwrap().chores = usize::MAX;
+    wait_until("upkeep between groups", || {
+        block_on(writer.submit(1)).unwrap();
+        state.lock().unwrap().upkeeps > 3
+    });
 }
 
 fn writer(options: WriterOptions) -> (Writer<Numbers>, Arc<Mutex<State>>) {
