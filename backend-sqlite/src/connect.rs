@@ -9,6 +9,7 @@ use threadkeep_core::Result;
 
 use crate::SqliteOptions;
 use crate::errors::translate;
+use crate::maintain::wal;
 
 /// How long SQLite itself waits for a lock before the caller looks at its deadline again.
 const SQLITE_WAIT: Duration = Duration::from_millis(100);
@@ -33,6 +34,17 @@ pub(crate) fn probe(path: &Path, options: SqliteOptions) -> SqliteConnectOptions
     patient(path, options).read_only(true)
 }
 
+/// The same, without so much as a side file. Whoever writes has a write-ahead file for as long, so
+/// that without one the file stands still.
+pub(crate) fn frozen(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
+    probe(path, options).immutable(is_still(path))
+}
+
+/// Whether nobody writes to a file.
+pub(crate) fn is_still(path: &Path) -> bool {
+    !wal(path).exists()
+}
+
 /// A connection that gives an empty file its lasting settings.
 pub(crate) fn create(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
     patient(path, options)
@@ -41,19 +53,29 @@ pub(crate) fn create(path: &Path, options: SqliteOptions) -> SqliteConnectOption
         .synchronous(SqliteSynchronous::Full)
 }
 
-/// The one connection that writes.
-pub(crate) fn write(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
-    // Commits that touch the same pages share one copy of them to the main file: the less often
-    // it is made, the fewer of them. After a burst the write-ahead file shrinks to 16 MiB again.
+/// The one connection that writes threads.
+pub(crate) fn write_threads(path: &Path) -> SqliteConnectOptions {
+    write(path, SqliteSynchronous::Full, 4_000)
+}
+
+/// The one connection that writes logs: what is only ever appended gains nothing from waiting.
+pub(crate) fn write_logs(path: &Path) -> SqliteConnectOptions {
+    write(path, SqliteSynchronous::Normal, 1_000)
+}
+
+/// Commits that touch the same pages share one copy of them to the main file: the less often it is
+/// made, the fewer of them. After a burst the write-ahead file shrinks again.
+fn write(path: &Path, synchronous: SqliteSynchronous, pages: i64) -> SqliteConnectOptions {
     plain(path)
         .synchronous(synchronous)
-        .pragma("wal_autocheckpoint", "4000")
-        .pragma("journal_size_limit", "16777216")
+        .pragma("wal_autocheckpoint", pages.to_string())
+        .pragma("journal_size_limit", (pages * 4_096).to_string())
 }
 
 /// A connection that reads and cannot write.
 pub(crate) fn read(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
     plain(path)
+        .read_only(options.read_only)
         .busy_timeout(options.deadline)
         .pragma("query_only", "on")
         // A whole page fits, so that SQLite does not wait for rows to be taken.

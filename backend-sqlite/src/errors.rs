@@ -4,6 +4,8 @@ use std::path::Path;
 
 use threadkeep_core::{Error, ErrorKind};
 
+use crate::SqliteOptions;
+
 /// SQLite's primary result codes that mean something to a caller.
 const KINDS: &[(i32, ErrorKind, &str)] = &[
     (3, ErrorKind::Io, "check the permissions of the file and its folder"),
@@ -62,7 +64,11 @@ pub(crate) fn needs_rollback(error: &Error) -> bool {
 }
 
 /// What a handle answers whose store allows this version only to read.
-pub(crate) fn read_only(path: &Path) -> Error {
+pub(crate) fn read_only(path: &Path, options: SqliteOptions) -> Error {
+    if options.read_only {
+        let text = format!("{} was opened to be read only", path.display());
+        return Error::new(ErrorKind::ReadOnly, text).hint("open it for writing");
+    }
     Error::new(
         ErrorKind::ReadOnly,
         format!("{} was written by a newer version, which allows reading only", path.display()),

@@ -31,7 +31,12 @@ mod connect;
 mod errors;
 mod listing;
 mod load;
-mod log_sql;
+mod log_file;
+mod log_index;
+mod log_names;
+mod log_prune;
+mod log_reader;
+mod log_upkeep;
 mod log_writer;
 mod logs;
 mod maintain;
@@ -48,9 +53,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use threadkeep_core::Result;
+use threadkeep_core::{Result, Retention};
 
-use crate::logs::LogFile;
+use crate::log_file::LogFile;
 use crate::threads::ThreadFile;
 
 /// How a [`SqliteStore`] is opened.
@@ -62,11 +67,22 @@ pub struct SqliteOptions {
     pub deadline: Duration,
     /// Connections for reading threads, and as many for reading logs. Default: 4.
     pub readers: u32,
+    /// What is kept of the logs. What goes beyond it is deleted when the writer has time, and by
+    /// [`maintain`](threadkeep_core::Store::maintain). Default: [`Retention::standard`];
+    /// `Retention::default()` keeps everything.
+    pub retention: Retention,
+    /// Whether it is opened only to be read. Default: no.
+    pub read_only: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(10), readers: 4 }
+        Self {
+            deadline: Duration::from_secs(10),
+            readers: 4,
+            retention: Retention::standard(),
+            read_only: false,
+        }
     }
 }
 
@@ -75,6 +91,20 @@ impl SqliteOptions {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// What is kept of the logs.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Opens it only to be read, as [`SqliteStore::open_read_only`] does.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 
@@ -108,7 +138,20 @@ impl SqliteStore {
         Self::open_with(path, SqliteOptions::default()).await
     }
 
-    /// The same with options.
+    /// Opens a store that is there so that it is only read: nothing is created, no lock is taken that
+    /// others wait for, and neither the folder nor its files need be writable. Every call sees what
+    /// was committed last, by whatever process. Every write is
+    /// [`ReadOnly`](threadkeep_core::ErrorKind::ReadOnly).
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](threadkeep_core::ErrorKind::NotFound) where there is no store,
+    /// [`ReadOnly`](threadkeep_core::ErrorKind::ReadOnly) where it would have to be upgraded first.
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default().read_only(true)).await
+    }
+
+    /// The same as [`open`](Self::open) with options.
     pub async fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         let path = path.as_ref();
         let threads = ThreadFile::open(path, options).await?;

@@ -1,193 +1,191 @@
-//! The file of logs, opened when it is first needed.
+//! Log entries.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteSynchronous;
-use sqlx::{AssertSqlSafe, Row};
 use threadkeep_core::{
-    Direction, Error, ErrorKind, LogBell, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore,
-    Pruned, Result, Retention, ThreadId,
+    Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned, Result,
+    Retention, ThreadId, Thrift,
 };
-use threadkeep_migrations::sqlite::LOGS;
-use threadkeep_writer::{Writer, WriterOptions};
-use tokio::sync::OnceCell;
 
-use crate::errors::translate;
-use crate::log_sql::{self, Value};
-use crate::log_writer::{LogAnswer, LogEngine, LogJob};
-use crate::maintain::{bytes, shrink};
-use crate::open::{self, Access};
-use crate::readers::Readers;
-use crate::writer::WriteConnection;
-use crate::{SqliteOptions, SqliteStore, connect, errors};
+use crate::SqliteStore;
+use crate::log_file::OpenLogs;
+use crate::log_prune::{self, Doomed, Pruning, Step};
+use crate::log_reader::{self, State};
+use crate::log_upkeep::Planned;
+use crate::log_writer::LogEngine;
+use crate::maintain::bytes;
 
-/// Entries deleted in one transaction, so that none holds the write lock for long.
-const PRUNE_STEP: i64 = 5_000;
-
-/// Where the logs are, and the open file once it was needed.
-pub(crate) struct LogFile {
-    path: PathBuf,
-    options: SqliteOptions,
-    open: OnceCell<OpenLogs>,
-    closed: AtomicBool,
-    bell: LogBell,
-}
-
-pub(crate) struct OpenLogs {
-    pub(crate) readers: Readers,
-    writer: Option<Writer<LogEngine>>,
-}
-
-impl LogFile {
-    /// The logs of the store whose threads are in `path`.
-    pub(crate) fn beside(path: &Path, options: SqliteOptions) -> Self {
-        let mut name = path.file_stem().unwrap_or_default().to_owned();
-        name.push("-logs");
-        if let Some(extension) = path.extension() {
-            name.push(".");
-            name.push(extension);
-        }
-        let path = path.with_file_name(name);
-        Self {
-            bell: LogBell::at(&path),
-            path,
-            options,
-            open: OnceCell::new(),
-            closed: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The open file; `None` where nothing was ever logged, because reading creates no file.
-    pub(crate) async fn existing(&self) -> Result<Option<&OpenLogs>> {
-        if self.open.get().is_none() && !self.path.exists() {
-            return self.check_open().map(|()| None);
-        }
-        self.opened().await.map(Some)
-    }
-
-    async fn opened(&self) -> Result<&OpenLogs> {
-        self.check_open()?;
-        self.open
-            .get_or_try_init(|| async {
-                let access = open::prepare(&self.path, LOGS, self.options).await?;
-                let write = connect::write(&self.path, SqliteSynchronous::Normal);
-                let engine =
-                    LogEngine { connection: WriteConnection::new(self.path.clone(), write) };
-                let options =
-                    WriterOptions { deadline: self.options.deadline, ..WriterOptions::default() };
-                let writer = match access {
-                    Access::Full => Some(Writer::spawn("threadkeep-logs", engine, options)?),
-                    Access::ReadOnly => None,
-                };
-                Ok(OpenLogs { readers: Readers::new(&self.path, self.options), writer })
-            })
-            .await
-    }
-
-    async fn submit(&self, job: LogJob) -> Result<LogAnswer> {
-        self.writer(self.opened().await?)?.submit(job).await
-    }
-
-    pub(crate) fn writer<'a>(&self, open: &'a OpenLogs) -> Result<&'a Writer<LogEngine>> {
-        open.writer.as_ref().ok_or_else(|| errors::read_only(&self.path))
-    }
-
-    /// How many entries there are.
-    pub(crate) async fn count(&self, open: &OpenLogs) -> Result<u64> {
-        let mut reader = open.readers.lend().await?;
-        let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM logs")
-            .fetch_one(&mut reader.connection)
-            .await
-            .map_err(|error| self.failed(error, "stats"))?;
-        reader.give_back();
-        Ok(entries.cast_unsigned())
-    }
-
-    pub(crate) async fn flush(&self) -> Result<()> {
-        self.check_open()?;
-        match self.open.get().and_then(|open| open.writer.as_ref()) {
-            Some(writer) => writer.run(|_| ()).await,
-            None => Ok(()),
-        }
-    }
-
-    pub(crate) async fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.bell.close();
-        if let Some(open) = self.open.get() {
-            if let Some(writer) = &open.writer {
-                writer.close().await;
-            }
-            open.readers.close().await;
-        }
-    }
-
-    pub(crate) fn failed(&self, error: sqlx::Error, operation: &'static str) -> Error {
-        translate(error, &self.path, operation)
-    }
-
-    fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(
-                Error::new(ErrorKind::Closed, "the store was closed").hint("open the store again")
-            );
-        }
-        Ok(())
-    }
+/// What a search found, and the state it saw.
+struct Found {
+    rows: Vec<LogRow>,
+    deleted_through: u64,
 }
 
 impl SqliteStore {
+    /// Searches in one transaction.
+    async fn search(
+        &self,
+        filter: &LogFilter,
+        direction: Direction,
+        wanted: usize,
+        operation: &'static str,
+    ) -> Result<Found> {
+        let Some(open) = self.logs.existing().await? else {
+            return Ok(Found { rows: Vec::new(), deleted_through: 0 });
+        };
+        let failed = |error| self.logs.failed(error, operation);
+        let mut reader = open.lend().await?;
+        sqlx::query("BEGIN").execute(&mut reader.connection).await.map_err(failed)?;
+        let state = State::read(&mut reader.connection).await.map_err(failed)?;
+        let names = open.names(&mut reader, state).await.map_err(failed)?;
+        let searched =
+            log_reader::search(&mut reader.connection, &names, state, filter, direction, wanted);
+        let rows = searched.await.map_err(failed)?;
+        sqlx::query("COMMIT").execute(&mut reader.connection).await.map_err(failed)?;
+        reader.give_back();
+        Ok(Found { rows, deleted_through: state.deleted_through.cast_unsigned() })
+    }
+
+    /// The greatest number of all entries, in one statement: whoever follows asks all the time.
+    async fn last_log_id(&self) -> Result<u64> {
+        let Some(open) = self.logs.existing().await? else { return Ok(0) };
+        let mut reader = open.lend().await?;
+        let last: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM entries")
+            .fetch_one(&mut reader.connection)
+            .await
+            .map_err(|error| self.logs.failed(error, "max_log_id"))?;
+        reader.give_back();
+        Ok(last.unwrap_or(0).cast_unsigned())
+    }
+
+    /// How many entries there are.
+    pub(crate) async fn count_logs(&self, open: &OpenLogs) -> Result<u64> {
+        let failed = |error| self.logs.failed(error, "stats");
+        let mut reader = open.lend().await?;
+        sqlx::query("BEGIN").execute(&mut reader.connection).await.map_err(failed)?;
+        let state = State::read(&mut reader.connection).await.map_err(failed)?;
+        let rows = log_prune::count(&mut reader.connection, state).await.map_err(failed)?;
+        sqlx::query("COMMIT").execute(&mut reader.connection).await.map_err(failed)?;
+        reader.give_back();
+        Ok(rows)
+    }
+
+    /// Takes entries out step by step, so that appending goes on between them; answers whether none
+    /// are left that have to go.
+    async fn take_out(
+        &self,
+        open: &OpenLogs,
+        mut pruning: Pruning,
+        clock: Clock,
+        rows: &mut u64,
+    ) -> Result<bool> {
+        let writer = self.logs.writer(open)?;
+        loop {
+            let step = move |engine: &mut LogEngine| {
+                engine.prune_step(&mut pruning).map(|step| (step, pruning))
+            };
+            let (step, reached) = writer.run(step).await.and_then(|stepped| stepped)?;
+            match step {
+                Step::Done => return Ok(true),
+                Step::Took(gone) => *rows += gone,
+            }
+            if clock.left().is_zero() {
+                return Ok(false);
+            }
+            pruning = reached;
+        }
+    }
+
     /// Deletes the log entries of deleted threads and notes that it is done; answers how many.
     pub(crate) async fn drop_logs(&self, threads: Vec<ThreadId>) -> Result<u64> {
-        let rows = match self.logs.existing().await? {
-            Some(_) => {
-                let names = threads.iter().map(ThreadId::to_string).collect();
-                self.logs.submit(LogJob::DropThreads(names)).await?.rows
-            }
-            None => 0,
-        };
+        let mut rows = 0;
+        if let Some(open) = self.logs.existing().await? {
+            let names = threads.iter().map(ThreadId::to_string).collect();
+            let pruning = Pruning::new(Doomed::Threads(names), 0);
+            self.take_out(&open, pruning, Clock::new(Duration::MAX), &mut rows).await?;
+        }
         let dropped = self.threads.writer()?.run(move |engine| engine.logs_dropped(&threads));
         dropped.await??;
         Ok(rows)
     }
-}
 
-impl SqliteStore {
+    async fn prune_all(&self, retention: Retention, clock: Clock, rows: &mut u64) -> Result<()> {
+        let Some(open) = self.logs.existing().await? else { return Ok(()) };
+        if let Some(oldest) = retention.oldest() {
+            let pruning = Pruning::new(Doomed::Before(oldest), 0);
+            self.take_out(&open, pruning, clock, rows).await?;
+        }
+        // Where somebody else deletes meanwhile, the plan is made anew.
+        while retention.limits_threads() {
+            let Planned { plan, prunes, .. } = self.plan(&open, retention, None).await?;
+            if plan.threads.is_empty() {
+                break;
+            }
+            let surplus = plan.threads.into_iter().collect();
+            let pruning = Pruning::new(Doomed::Surplus(surplus), prunes);
+            if !self.take_out(&open, pruning, clock, rows).await? {
+                break;
+            }
+        }
+        if let Some(most) = retention.max_bytes {
+            self.keep_newest(&open, most, clock, rows).await?;
+        }
+        Ok(())
+    }
+
     /// Deletes the oldest entries and gives their space back, until the files are small enough.
-    async fn keep_newest_logs(
+    async fn keep_newest(
         &self,
+        open: &OpenLogs,
         max_bytes: u64,
-        budget: Duration,
+        clock: Clock,
         rows: &mut u64,
     ) -> Result<()> {
-        let start = Instant::now();
-        let Some(open) = self.logs.existing().await? else { return Ok(()) };
         let writer = self.logs.writer(open)?;
-        // Counting passes over every entry, so it is done once.
-        let mut there = self.logs.count(open).await?;
         loop {
-            let left = budget.saturating_sub(start.elapsed());
-            writer.run(move |engine| shrink(&mut engine.connection, left)).await??;
+            let left = clock.left();
+            writer.run(move |engine| engine.settle(left)).await??;
             let bytes = bytes(self.logs.path());
-            if bytes <= max_bytes || there == 0 || left.is_zero() {
+            if bytes <= max_bytes || left.is_zero() {
                 return Ok(());
             }
-            // Entries are about alike, so that as large a part of them goes as of the bytes; a page
-            // of the file's own is always left.
-            let surplus = u128::from(there) * u128::from(bytes - max_bytes) / u128::from(bytes);
-            let surplus = i64::try_from(surplus).unwrap_or(i64::MAX).clamp(1, PRUNE_STEP);
-            let gone = self.logs.submit(LogJob::DeleteOldest { limit: surplus }).await?.rows;
-            *rows += gone;
-            // Where nothing is left of what was counted, others have deleted too.
-            there = if gone == 0 { 0 } else { there.saturating_sub(gone) };
+            let retention = Retention::max_bytes(max_bytes);
+            let planned = self.plan(open, retention, Some(bytes)).await?;
+            // A page of the file's own is always left.
+            if planned.rows == 0 {
+                return Ok(());
+            }
+            let pruning = Pruning::new(Doomed::Oldest(planned.plan.oldest), planned.prunes);
+            self.take_out(open, pruning, clock, rows).await?;
         }
+    }
+
+    async fn plan(
+        &self,
+        open: &OpenLogs,
+        retention: Retention,
+        bytes: Option<u64>,
+    ) -> Result<Planned> {
+        let plan = move |engine: &mut LogEngine| engine.plan(&retention, bytes, Thrift::Exact);
+        self.logs.writer(open)?.run(plan).await?
+    }
+}
+
+/// How long something may go on.
+#[derive(Clone, Copy)]
+struct Clock {
+    begun: Instant,
+    budget: Duration,
+}
+
+impl Clock {
+    fn new(budget: Duration) -> Self {
+        Self { begun: Instant::now(), budget }
+    }
+
+    fn left(&self) -> Duration {
+        self.budget.saturating_sub(self.begun.elapsed())
     }
 }
 
@@ -198,7 +196,9 @@ impl LogStore for SqliteStore {
         if entries.is_empty() {
             return Ok(None);
         }
-        let ids = self.logs.submit(LogJob::Append(entries)).await?.ids;
+        let open = self.logs.for_appending().await?;
+        let appended = self.logs.writer(&open)?.submit(entries).await;
+        let ids = open.note(appended)?;
         if let Some(ids) = ids {
             self.logs.bell.ring(ids.last);
         }
@@ -207,70 +207,28 @@ impl LogStore for SqliteStore {
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
         query.validate()?;
-        let Some(open) = self.logs.existing().await? else {
-            return Ok(LogPage::default());
-        };
-        let failed = |error| self.logs.failed(error, "query");
-        let (mut sql, mut values) = log_sql::select(log_sql::COLUMNS, &query.filter);
-        sql.push_str(match query.direction {
-            Direction::Ascending => " ORDER BY id ASC LIMIT ?",
-            Direction::Descending => " ORDER BY id DESC LIMIT ?",
-        });
-        // One more than asked tells whether there are more.
-        values.push(Value::Number(i64::try_from(query.limit + 1).unwrap_or(i64::MAX)));
-        let mut reader = open.readers.lend().await?;
-        let rows = log_sql::bind(sqlx::query(AssertSqlSafe(sql)), values)
-            .fetch_all(&mut reader.connection)
-            .await
-            .map_err(failed)?;
-        reader.give_back();
-        let items: Result<Vec<_>, _> = rows.iter().take(query.limit).map(log_sql::decode).collect();
-        Ok(LogPage {
-            items: items.map_err(failed)?,
-            more: rows.len() > query.limit,
-            deleted_through: 0,
-        })
+        // One more than asked for tells whether there are more.
+        let wanted = query.limit + 1;
+        let found = self.search(&query.filter, query.direction, wanted, "query").await?;
+        let mut items = found.rows;
+        let more = items.len() > query.limit;
+        items.truncate(query.limit);
+        Ok(LogPage { items, more, deleted_through: found.deleted_through })
     }
 
     async fn max_log_id(&self, filter: LogFilter) -> Result<u64> {
-        let Some(open) = self.logs.existing().await? else {
-            return Ok(0);
-        };
-        let failed = |error| self.logs.failed(error, "max_log_id");
-        let (mut sql, values) = log_sql::select("id", &filter);
-        // From the newest down, so that the first match ends the search.
-        sql.push_str(" ORDER BY id DESC LIMIT 1");
-        let mut reader = open.readers.lend().await?;
-        let row = log_sql::bind(sqlx::query(AssertSqlSafe(sql)), values)
-            .fetch_optional(&mut reader.connection)
-            .await
-            .map_err(failed)?;
-        reader.give_back();
-        row.map_or(Ok(0), |row| row.try_get::<i64, _>(0).map(i64::cast_unsigned)).map_err(failed)
+        if filter == LogFilter::new() {
+            return self.last_log_id().await;
+        }
+        let found = self.search(&filter, Direction::Descending, 1, "max_log_id").await?;
+        Ok(found.rows.first().map_or(0, |row| row.id))
     }
 
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
-        let start = Instant::now();
         let mut rows = 0;
-        if self.logs.existing().await?.is_none() {
-            return Ok(Pruned::default());
-        }
-        if let Some(time) = retention.before {
-            loop {
-                let job = LogJob::DeleteBefore { time, limit: PRUNE_STEP };
-                let step = self.logs.submit(job).await.map_err(|error| error.after(rows))?.rows;
-                rows += step;
-                if step < PRUNE_STEP.cast_unsigned() || start.elapsed() >= budget {
-                    break;
-                }
-            }
-        }
-        if let Some(most) = retention.max_bytes {
-            let left = budget.saturating_sub(start.elapsed());
-            self.keep_newest_logs(most, left, &mut rows)
-                .await
-                .map_err(|error| error.after(rows))?;
-        }
+        let pruned = self.prune_all(retention, Clock::new(budget), &mut rows).await;
+        // What went before is gone.
+        pruned.map_err(|error| error.after(rows))?;
         Ok(Pruned::rows(rows))
     }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_executor::block_on;
 use sqlx::{Connection, Row, SqliteConnection};
 use threadkeep_core::{
-    Capabilities, Capability, CheckReport, Error, ErrorKind, Maintained, Result, Skipped, Stats,
-    Store, ThreadId, tools,
+    Capabilities, Capability, CheckReport, Error, ErrorKind, LogStore as _, Maintained, Result,
+    Skipped, Stats, Store, ThreadId, tools,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -28,6 +28,7 @@ impl Store for SqliteStore {
             .with(Capability::Durable)
             .with(Capability::MultiProcess)
             .with(Capability::Backup)
+            .with(Capability::ReadOnly)
     }
 
     async fn stats(&self) -> Result<Stats> {
@@ -52,8 +53,8 @@ impl Store for SqliteStore {
         stats.tombstones = count(3)?;
         let mut free = count(4)?;
         if let Some(logs) = self.logs.existing().await? {
-            stats.log_entries = self.logs.count(logs).await?;
-            let mut reader = logs.readers.lend().await?;
+            stats.log_entries = self.count_logs(&logs).await?;
+            let mut reader = logs.lend().await?;
             let free_of_logs: i64 = sqlx::query_scalar(
                 "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
             )
@@ -79,7 +80,7 @@ impl Store for SqliteStore {
         reader.give_back();
         match self.logs.existing().await {
             Ok(Some(logs)) => {
-                let mut reader = logs.readers.lend().await?;
+                let mut reader = logs.lend().await?;
                 integrity(&mut reader.connection, "logs", &mut report)
                     .await
                     .map_err(|error| self.logs.failed(error, "check"))?;
@@ -110,13 +111,13 @@ impl Store for SqliteStore {
             }
         }
         let left = move || budget.saturating_sub(start.elapsed());
+        maintained.log_entries += self.prune(self.logs.retention(), left()).await?.rows;
         let threads = self.threads.writer()?;
         maintained.done &=
             threads.run(move |engine| shrink(&mut engine.connection, left())).await??;
         if let Some(logs) = self.logs.existing().await? {
-            let writer = self.logs.writer(logs)?;
-            maintained.done &=
-                writer.run(move |engine| shrink(&mut engine.connection, left())).await??;
+            let writer = self.logs.writer(&logs)?;
+            maintained.done &= writer.run(move |engine| engine.settle(left())).await??;
         }
         let after = bytes(self.threads.path()) + bytes(self.logs.path());
         maintained.freed_bytes = before.saturating_sub(after);
@@ -179,7 +180,7 @@ impl ThreadEngine {
     }
 }
 
-/// Pages given back in one step.
+/// Gives some pages back: so many that it takes a few milliseconds.
 const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(1000)";
 
 /// Moves the write-ahead file into the main one and gives free pages back; `false` where there was
@@ -187,17 +188,37 @@ const VACUUM_STEP: &str = "PRAGMA incremental_vacuum(1000)";
 pub(crate) fn shrink(connection: &mut WriteConnection, budget: Duration) -> Result<bool> {
     let start = Instant::now();
     loop {
-        let free: i64 = scalar(connection, "PRAGMA freelist_count")?;
+        let (_, free) = pages(connection)?;
         if free == 0 || start.elapsed() >= budget {
-            let busy: i64 = scalar(connection, "PRAGMA wal_checkpoint(TRUNCATE)")?;
-            return Ok(free == 0 && busy == 0);
+            return Ok(empty_wal(connection)? && free == 0);
         }
-        let vacuumed = {
-            let connection = connection.get()?;
-            block_on(sqlx::query(VACUUM_STEP).fetch_all(connection))
-        };
-        vacuumed.map_err(|error| connection.failed(error, "maintain"))?;
+        vacuum_step(connection)?;
     }
+}
+
+/// Gives some free pages back.
+pub(crate) fn vacuum_step(connection: &mut WriteConnection) -> Result<()> {
+    let vacuumed = block_on(sqlx::query(VACUUM_STEP).fetch_all(connection.get()?));
+    vacuumed.map(drop).map_err(|error| connection.failed(error, "maintain"))
+}
+
+/// Moves the write-ahead file into the main one and cuts it off; `false` where somebody reads an
+/// older state.
+pub(crate) fn empty_wal(connection: &mut WriteConnection) -> Result<bool> {
+    Ok(scalar(connection, "PRAGMA wal_checkpoint(TRUNCATE)")? == 0)
+}
+
+/// Pages of a file, and how many of them are free.
+pub(crate) fn pages(connection: &mut WriteConnection) -> Result<(i64, i64)> {
+    let pages = scalar(connection, "PRAGMA page_count")?;
+    Ok((pages, scalar(connection, "PRAGMA freelist_count")?))
+}
+
+/// Bytes of the pages that hold something.
+pub(crate) fn live_bytes(connection: &mut WriteConnection) -> Result<u64> {
+    let (pages, free) = pages(connection)?;
+    let size = scalar(connection, "PRAGMA page_size")?;
+    Ok((size * (pages - free)).cast_unsigned())
 }
 
 fn scalar(connection: &mut WriteConnection, sql: &'static str) -> Result<i64> {
@@ -300,11 +321,18 @@ fn create_empty(folder: &Path) -> Result<()> {
 pub(crate) fn bytes(path: &Path) -> u64 {
     ["", "-wal", "-shm"]
         .iter()
-        .filter_map(|suffix| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            std::fs::metadata(PathBuf::from(name)).ok()
-        })
+        .filter_map(|suffix| std::fs::metadata(side_file(path, suffix)).ok())
         .map(|file| file.len())
         .sum()
+}
+
+/// The write-ahead file of a file.
+pub(crate) fn wal(path: &Path) -> PathBuf {
+    side_file(path, "-wal")
+}
+
+fn side_file(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

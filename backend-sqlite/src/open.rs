@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind as IoKind;
 use std::path::Path;
+use std::time::SystemTime;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -30,6 +31,9 @@ pub(crate) async fn prepare(
     options: SqliteOptions,
 ) -> Result<Access> {
     check_folder(path)?;
+    if options.read_only {
+        return prepare_to_read(path, steps, options).await;
+    }
     match look(path, steps, connect::probe(path, options)).await {
         Ok(Some(access)) => return Ok(access),
         Ok(None) => {}
@@ -37,13 +41,7 @@ pub(crate) async fn prepare(
         Err(error) if errors::needs_rollback(&error) => {}
         Err(error) => return Err(error),
     }
-    let lock_path = path.to_owned();
-    let lock =
-        tokio::task::spawn_blocking(move || UpgradeLock::acquire(&lock_path, options.deadline))
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "waiting for a lock failed").with_source(error)
-            })??;
+    let lock = lock(path, options).await?;
     // Somebody else may have done it while this process waited. A connection that could write also
     // undoes what a killed process left half done.
     let access = match look(path, steps, connect::patient(path, options)).await? {
@@ -52,6 +50,112 @@ pub(crate) async fn prepare(
     };
     drop(lock);
     Ok(access)
+}
+
+/// Makes sure that the file can be read as it is.
+async fn prepare_to_read(
+    path: &Path,
+    steps: &'static [Migration],
+    options: SqliteOptions,
+) -> Result<Access> {
+    match look(path, steps, connect::frozen(path, options)).await? {
+        Some(_) => Ok(Access::ReadOnly),
+        None if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) => {
+            let text =
+                format!("{} has an older format and would have to be upgraded", path.display());
+            Err(Error::new(ErrorKind::ReadOnly, text).hint("open it once for writing"))
+        }
+        None => {
+            Err(Error::new(ErrorKind::NotFound, format!("there is no store at {}", path.display()))
+                .hint("name a store that is there, or open it for writing to create it"))
+        }
+    }
+}
+
+/// What tells a file from another one under the same path; `None` where there is none.
+pub(crate) fn identity(path: &Path) -> Option<Identity> {
+    let file = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    return Some((
+        std::os::unix::fs::MetadataExt::dev(&file),
+        std::os::unix::fs::MetadataExt::ino(&file),
+    ));
+    #[cfg(not(unix))]
+    Some(file.is_file().into())
+}
+
+/// Device and inode.
+#[cfg(unix)]
+pub(crate) type Identity = (u64, u64);
+#[cfg(not(unix))]
+pub(crate) type Identity = u64;
+
+/// Sets a damaged file of logs aside and creates it anew, unless somebody else has: one that a write
+/// found damaged is told by its identity.
+pub(crate) async fn begin_anew(
+    path: &Path,
+    steps: &'static [Migration],
+    options: SqliteOptions,
+    condemned: Option<Identity>,
+) -> Result<Access> {
+    let lock = lock(path, options).await?;
+    let found = look(path, steps, connect::patient(path, options)).await;
+    let is_damaged = match &found {
+        Err(error) => error.kind() == ErrorKind::Corrupted,
+        Ok(_) => condemned.is_some() && identity(path) == condemned,
+    };
+    if !is_damaged {
+        drop(lock);
+        return match found? {
+            Some(access) => Ok(access),
+            None => Box::pin(prepare(path, steps, options)).await,
+        };
+    }
+    set_aside(path)?;
+    let access = upgrade(path, steps, options).await?;
+    // Numbers go on growing: so many as milliseconds were never given out.
+    let number = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
+    let failed = |error| translate(error, path, "open");
+    let mut connection = connect::connect(&connect::patient(path, options), path, "open").await?;
+    sqlx::query("UPDATE state SET deleted_through = ?1, indexed = ?1 / 4096")
+        .bind(i64::try_from(number).unwrap_or(i64::MAX / 2))
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
+    close(connection, path).await?;
+    drop(lock);
+    Ok(access)
+}
+
+/// Renames a file and its side files; nothing is deleted.
+fn set_aside(path: &Path) -> Result<()> {
+    let seconds = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+    for suffix in ["-wal", "-shm", ""] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(format!(".damaged-{seconds}{suffix}"));
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() == IoKind::NotFound => {}
+            Err(error) => {
+                let text = format!("cannot set {} aside", path.display());
+                return Err(Error::new(ErrorKind::Io, text)
+                    .hint("check that the folder may be written to")
+                    .with_source(error));
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn lock(path: &Path, options: SqliteOptions) -> Result<UpgradeLock> {
+    let lock_path = path.to_owned();
+    tokio::task::spawn_blocking(move || UpgradeLock::acquire(&lock_path, options.deadline))
+        .await
+        .map_err(|error| {
+            Error::new(ErrorKind::Internal, "waiting for a lock failed").with_source(error)
+        })?
 }
 
 /// What the file allows as it is; `None` where it has to be created or upgraded.

@@ -5,9 +5,8 @@
 //! each connection remembers cold.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use threadkeep_core::{Error, ErrorKind, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,17 +16,25 @@ use crate::{SqliteOptions, connect};
 /// A bounded set of connections that cannot write.
 pub(crate) struct Readers {
     path: PathBuf,
-    options: SqliteConnectOptions,
-    idle: Mutex<Vec<SqliteConnection>>,
+    options: SqliteOptions,
+    idle: Mutex<Idle>,
     permits: Semaphore,
+}
+
+#[derive(Default)]
+struct Idle {
+    connections: Vec<SqliteConnection>,
+    /// They were made while nobody wrote, by a handle that only reads, and know nothing of what
+    /// others write since.
+    is_frozen: bool,
 }
 
 impl Readers {
     pub(crate) fn new(path: &Path, options: SqliteOptions) -> Self {
         Self {
             path: path.to_owned(),
-            options: connect::read(path, options),
-            idle: Mutex::new(Vec::new()),
+            options,
+            idle: Mutex::default(),
             permits: Semaphore::new(options.readers as usize),
         }
     }
@@ -37,22 +44,36 @@ impl Readers {
         let permit = self.permits.acquire().await.map_err(|_| {
             Error::new(ErrorKind::Closed, "the store was closed").hint("open the store again")
         })?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let is_frozen = self.options.read_only && connect::is_still(&self.path);
+        let idle = {
+            let mut idle = self.lock();
+            if idle.is_frozen != is_frozen {
+                *idle = Idle { is_frozen, ..Idle::default() };
+            }
+            idle.connections.pop()
+        };
         let connection = match idle {
             Some(connection) => connection,
-            None => connect::connect(&self.options, &self.path, "open").await?,
+            None => {
+                let options = connect::read(&self.path, self.options).immutable(is_frozen);
+                connect::connect(&options, &self.path, "open").await?
+            }
         };
-        Ok(Reader { connection, readers: self, permit })
+        Ok(Reader { connection, readers: self, permit, is_frozen })
     }
 
     /// Lends no more, and closes those that are not lent.
     pub(crate) async fn close(&self) {
         self.permits.close();
-        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in idle {
+        let idle = std::mem::take(&mut *self.lock());
+        for connection in idle.connections {
             // Closing a connection that only read has nothing to lose.
             let _ = connection.close().await;
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,14 +83,17 @@ pub(crate) struct Reader<'a> {
     pub(crate) connection: SqliteConnection,
     readers: &'a Readers,
     permit: SemaphorePermit<'a>,
+    is_frozen: bool,
 }
 
 impl Reader<'_> {
     pub(crate) fn give_back(self) {
-        let Self { connection, readers, permit } = self;
-        if !readers.permits.is_closed() {
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let Self { connection, readers, permit, is_frozen } = self;
+        let mut idle = readers.lock();
+        if !readers.permits.is_closed() && idle.is_frozen == is_frozen {
+            idle.connections.push(connection);
         }
+        drop(idle);
         drop(permit);
     }
 }

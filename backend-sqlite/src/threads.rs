@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteSynchronous;
 use threadkeep_core::{
     Checkpoint, Error, ErrorKind, Outcome, Page, Result, ThreadId, ThreadMetadata, ThreadQuery,
     ThreadStore, WriteBatch, limits,
@@ -17,9 +17,13 @@ use crate::readers::{Reader, Readers};
 use crate::writer::{ThreadEngine, WriteConnection, Written};
 use crate::{SqliteOptions, SqliteStore, connect, errors};
 
+/// So long a deletion waits for the logs of its threads: threads do not wait for logs.
+const LOGS_WAIT: Duration = Duration::from_millis(50);
+
 /// The open file: its writer and the connections that read.
 pub(crate) struct ThreadFile {
     path: PathBuf,
+    options: SqliteOptions,
     readers: Readers,
     /// `None` where the stored format allows this version only to read.
     writer: Option<Writer<ThreadEngine>>,
@@ -29,7 +33,7 @@ pub(crate) struct ThreadFile {
 impl ThreadFile {
     pub(crate) async fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
         let access = open::prepare(path, THREADS, options).await?;
-        let write = connect::write(path, SqliteSynchronous::Full);
+        let write = connect::write_threads(path);
         let engine = ThreadEngine { connection: WriteConnection::new(path.to_owned(), write) };
         let writer_options =
             WriterOptions { deadline: options.deadline, ..WriterOptions::default() };
@@ -39,6 +43,7 @@ impl ThreadFile {
         };
         Ok(Self {
             path: path.to_owned(),
+            options,
             readers: Readers::new(path, options),
             writer,
             closed: AtomicBool::new(false),
@@ -56,7 +61,7 @@ impl ThreadFile {
 
     pub(crate) fn writer(&self) -> Result<&Writer<ThreadEngine>> {
         self.check_open()?;
-        self.writer.as_ref().ok_or_else(|| errors::read_only(&self.path))
+        self.writer.as_ref().ok_or_else(|| errors::read_only(&self.path, self.options))
     }
 
     /// Waits for what was queued.
@@ -112,11 +117,15 @@ impl ThreadStore for SqliteStore {
 
     async fn write(&self, batch: WriteBatch) -> Result<Vec<Outcome>> {
         let Written { outcomes, deleted } = self.threads.writer()?.submit(batch).await?;
-        // The logs are in another file: what cannot be deleted there now is left to `maintain`.
-        if !deleted.is_empty()
-            && let Err(error) = self.drop_logs(deleted).await
-        {
-            tracing::debug!(%error, "logs of deleted threads are left for maintenance");
+        // The logs are in another file: what cannot be deleted there at once is left to `maintain`.
+        if !deleted.is_empty() {
+            match tokio::time::timeout(LOGS_WAIT, self.drop_logs(deleted)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "logs of deleted threads are left for maintenance");
+                }
+                Err(_) => tracing::debug!("logs of deleted threads are left for maintenance"),
+            }
         }
         Ok(outcomes)
     }

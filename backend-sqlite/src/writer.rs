@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use threadkeep_core::{Effect, Error, ErrorKind, Outcome, Result, ThreadId, WriteBatch};
 use threadkeep_writer::Engine;
 
@@ -66,6 +66,16 @@ impl WriteConnection {
 
     pub(crate) fn failed(&self, error: sqlx::Error, operation: &'static str) -> Error {
         translate(error, &self.path, operation)
+    }
+}
+
+impl Drop for WriteConnection {
+    /// Waits until the file is closed, so that whoever closed the store finds no side file of it.
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // What was committed is in the file, whether or not it can be closed in order.
+            let _ = block_on(connection.close());
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection};
-use threadkeep_conformance::{Declared, Fixture};
-use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
-use threadkeep_sqlite::SqliteStore;
+use threadkeep_conformance::{Declared, Fixture, Spoiled};
+use threadkeep_core::{Error, ErrorKind, Result, Retention, Store, ThreadId};
+use threadkeep_sqlite::{SqliteOptions, SqliteStore};
 
 struct Sqlite;
 
@@ -19,15 +19,44 @@ impl Fixture for Sqlite {
     }
 
     fn declared(&self) -> Declared {
-        Declared::everything()
-            .without_faults("its disk cannot be made to fail yet")
-            .without(Capability::ReadOnly, "not built yet")
-            .without_retention("not built yet")
-            .without_spoiling("not built yet")
+        Declared::everything().without_faults("its disk cannot be made to fail yet")
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(SqliteStore::open(workspace.join("threads.db")).await?))
+        self.open_keeping(workspace, Retention::default()).await
+    }
+
+    async fn open_read_only(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(SqliteStore::open_read_only(workspace.join("threads.db")).await?))
+    }
+
+    async fn open_keeping(&self, workspace: &Path, retention: Retention) -> Result<Arc<dyn Store>> {
+        let options = SqliteOptions::default().retention(retention);
+        Ok(Arc::new(SqliteStore::open_with(workspace.join("threads.db"), options).await?))
+    }
+
+    async fn spoil_logs(&self, workspace: &Path, how: Spoiled) -> Result<Box<dyn Send>> {
+        let file = |suffix: &str| workspace.join(format!("threads-logs.db{suffix}"));
+        match how {
+            Spoiled::Locked => {
+                let mut connection = connect(workspace, "threads-logs.db").await?;
+                sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.map_err(failed)?;
+                return Ok(Box::new(connection));
+            }
+            Spoiled::Damaged => {
+                let noise: Vec<u8> = (0..20_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+                std::fs::write(file(""), noise).map_err(io)?;
+            }
+            Spoiled::Deleted => {
+                for suffix in ["", "-wal", "-shm"] {
+                    match std::fs::remove_file(file(suffix)) {
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        removed => removed.map_err(io)?,
+                    }
+                }
+            }
+        }
+        Ok(Box::new(()))
     }
 
     async fn tamper(&self, workspace: &Path, id: ThreadId) -> Result<()> {
@@ -68,6 +97,10 @@ async fn connect(workspace: &Path, file: &str) -> Result<SqliteConnection> {
 }
 
 fn failed(error: sqlx::Error) -> Error {
+    Error::new(ErrorKind::Io, "the fixture failed").with_source(error)
+}
+
+fn io(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Io, "the fixture failed").with_source(error)
 }
 

@@ -21,7 +21,7 @@ use crate::{LogOwner, LogRow};
 /// retention.max_age = Some(Duration::from_secs(3 * 86_400));
 /// assert_eq!(retention.thread_rows, Some(1_000));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
     /// Entries before this time go.

@@ -14,12 +14,20 @@ pub const THREADS: &[Migration] = &[Migration {
 }];
 
 /// The steps of the file of logs.
-pub const LOGS: &[Migration] = &[Migration {
-    version: 20_261_122_150_000,
-    step: include_str!("../sqlite/logs/20261122150000_logs.sql"),
-    min_reader: 20_261_122_150_000,
-    min_writer: 20_261_122_150_000,
-}];
+pub const LOGS: &[Migration] = &[
+    Migration {
+        version: 20_261_122_150_000,
+        step: include_str!("../sqlite/logs/20261122150000_logs.sql"),
+        min_reader: 20_261_122_150_000,
+        min_writer: 20_261_122_150_000,
+    },
+    Migration {
+        version: 20_261_128_010_000,
+        step: include_str!("../sqlite/logs/20261128010000_call_sites_once.sql"),
+        min_reader: 20_261_128_010_000,
+        min_writer: 20_261_128_010_000,
+    },
+];
 
 #[cfg(test)]
 mod tests {

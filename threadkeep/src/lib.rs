@@ -46,7 +46,8 @@
 //!   writes it back, so two writers never undo each other's fields.
 //! - Following an agent's history: [`ThreadStoreExt::apply_rollout_items`], or [`rollouts::index`]
 //!   for a whole home directory.
-//! - Logs: [`LogStoreExt`].
+//! - Logs: [`LogStoreExt`]; what a program traces is kept by the layer of `log_layer`, with the
+//!   feature `tracing`.
 //! - A home directory with a store and a default provider, as an agent has it: [`Runtime`].
 //!
 //! # When something fails
@@ -64,6 +65,7 @@
 //! |---|---|---|
 //! | `sqlite` | yes | the SQLite backend and its URLs; must be used inside a tokio runtime |
 //! | `redb` | no | the redb backend and its URLs; likewise |
+//! | `tracing` | no | `log_layer`: a layer for `tracing_subscriber` in front of any store |
 
 mod runtime;
 mod url;
@@ -76,4 +78,6 @@ pub use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 pub use threadkeep_rollouts as rollouts;
 #[cfg(feature = "sqlite")]
 pub use threadkeep_sqlite::{SqliteOptions, SqliteStore};
-pub use url::open;
+#[cfg(feature = "tracing")]
+pub use threadkeep_tracing as log_layer;
+pub use url::{open, open_read_only};

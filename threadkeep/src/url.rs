@@ -11,67 +11,90 @@ use threadkeep_memory::MemoryStore;
 /// |---|---|---|
 /// | `memory:` | in memory, gone when the last handle is dropped | always there |
 /// | `sqlite:PATH` | two SQLite files: PATH for threads, PATH with `-logs` before its extension for logs | `sqlite` |
+/// | `redb:PATH` | a redb file for threads, a folder, PATH without its extension and with `-logs`, for logs | `redb` |
 ///
-/// | `redb:PATH?sharing=auto` | a redb file for threads, a folder, PATH without its extension and with `-logs`, for logs | `redb` |
+/// After a `?` come options, parted by `&`; a path that holds a `?` has to end with one.
 ///
-/// After a `?` a redb store takes options, parted by `&`: `sharing=auto`, `single` or `exclusive`
-/// says who may have it open, `network=allow` lets it be on a network file system. A path that holds
-/// a `?` has to end with one.
+/// | option | of | says |
+/// |---|---|---|
+/// | `mode=ro` | both | only to be read, as by [`open_read_only`] |
+/// | `retention=off` | both | every log entry is kept, instead of those of [`Retention::standard`](threadkeep_core::Retention::standard) |
+/// | `sharing=auto`, `single` or `exclusive` | redb | who may have it open |
+/// | `network=allow` | redb | it may be on a network file system |
 ///
 /// A path is taken as it stands, without percent-decoding. Must be called inside a tokio runtime,
 /// unless the store is in memory.
 ///
 /// # Errors
 ///
-/// [`InvalidInput`](ErrorKind::InvalidInput) for a scheme that is not known,
-/// [`Unsupported`](ErrorKind::Unsupported) for one whose feature is off, and whatever the backend
-/// answers.
+/// [`InvalidInput`](ErrorKind::InvalidInput) for a scheme or an option that is not known,
+/// [`Unsupported`](ErrorKind::Unsupported) for a scheme whose feature is off, and whatever the
+/// backend answers.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
+    open_as(url, false).await
+}
+
+/// Opens the store a URL names only to be read: nothing is created or changed, neither the folder
+/// nor the files need be writable, and others may go on writing, whose commits are seen.
+///
+/// # Errors
+///
+/// Those of [`open`]; [`NotFound`](ErrorKind::NotFound) where there is no store. A store in memory
+/// is [`Unsupported`](ErrorKind::Unsupported): nobody else could have put anything in it.
+pub async fn open_read_only(url: &str) -> Result<Arc<dyn Store>> {
+    open_as(url, true).await
+}
+
+async fn open_as(url: &str, read_only: bool) -> Result<Arc<dyn Store>> {
     let (scheme, rest) = url.split_once(':').ok_or_else(|| unknown(url))?;
     match scheme {
+        "memory" if rest.is_empty() && read_only => {
+            let text = "a store in memory that is only read would hold nothing";
+            Err(Error::new(ErrorKind::Unsupported, text).hint("use sqlite:PATH or redb:PATH"))
+        }
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "memory" => Err(Error::invalid_input(format!("{url:?}: a store in memory has no path"))
             .hint("use memory: alone")),
-        "sqlite" => sqlite(rest).await,
-        "redb" => redb(rest).await,
+        "sqlite" => sqlite(rest, read_only).await,
+        "redb" => redb(rest, read_only).await,
         _ => Err(unknown(url)),
     }
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(path: &str) -> Result<Arc<dyn Store>> {
-    if path.is_empty() {
-        return Err(
-            Error::invalid_input("the URL of a SQLite store has no path").hint("use sqlite:PATH")
-        );
+async fn sqlite(rest: &str, read_only: bool) -> Result<Arc<dyn Store>> {
+    let (path, options) = path_and_options("sqlite", rest)?;
+    let mut wanted = threadkeep_sqlite::SqliteOptions::default().read_only(read_only);
+    for option in options {
+        wanted = match option {
+            ("mode", "ro") => wanted.read_only(true),
+            ("retention", "off") => wanted.retention(threadkeep_core::Retention::default()),
+            option => return Err(no_option("sqlite", option, "mode=ro or retention=off")),
+        };
     }
-    Ok(Arc::new(threadkeep_sqlite::SqliteStore::open(path).await?))
+    Ok(Arc::new(threadkeep_sqlite::SqliteStore::open_with(path, wanted).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
 #[allow(clippy::unused_async, reason = "the same signature with and without the feature")]
-async fn sqlite(_path: &str) -> Result<Arc<dyn Store>> {
+async fn sqlite(_rest: &str, _read_only: bool) -> Result<Arc<dyn Store>> {
     Err(without("sqlite"))
 }
 
 #[cfg(feature = "redb")]
-async fn redb(rest: &str) -> Result<Arc<dyn Store>> {
-    let (path, options) = rest.rsplit_once('?').unwrap_or((rest, ""));
-    if path.is_empty() {
-        return Err(
-            Error::invalid_input("the URL of a redb store has no path").hint("use redb:PATH")
-        );
-    }
-    let mut wanted = threadkeep_redb::RedbOptions::default();
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        wanted = match option.split_once('=') {
-            Some(("sharing", sharing)) => wanted.sharing(sharing.parse()?),
-            Some(("network", "allow")) => wanted.allow_network(true),
-            _ => {
-                return Err(Error::invalid_input(format!(
-                    "{option:?} is no option of a redb store"
-                ))
-                .hint("use sharing=auto, sharing=single, sharing=exclusive or network=allow"));
+async fn redb(rest: &str, read_only: bool) -> Result<Arc<dyn Store>> {
+    let (path, options) = path_and_options("redb", rest)?;
+    let mut wanted = threadkeep_redb::RedbOptions::default().read_only(read_only);
+    for option in options {
+        wanted = match option {
+            ("mode", "ro") => wanted.read_only(true),
+            ("retention", "off") => wanted.retention(threadkeep_core::Retention::default()),
+            ("sharing", sharing) => wanted.sharing(sharing.parse()?),
+            ("network", "allow") => wanted.allow_network(true),
+            option => {
+                let known = "mode=ro, retention=off, sharing=auto, sharing=single, \
+                             sharing=exclusive or network=allow";
+                return Err(no_option("redb", option, known));
             }
         };
     }
@@ -80,8 +103,26 @@ async fn redb(rest: &str) -> Result<Arc<dyn Store>> {
 
 #[cfg(not(feature = "redb"))]
 #[allow(clippy::unused_async, reason = "the same signature with and without the feature")]
-async fn redb(_rest: &str) -> Result<Arc<dyn Store>> {
+async fn redb(_rest: &str, _read_only: bool) -> Result<Arc<dyn Store>> {
     Err(without("redb"))
+}
+
+/// The path of a URL, and its options as names and values.
+#[cfg(any(feature = "sqlite", feature = "redb"))]
+fn path_and_options<'a>(scheme: &str, rest: &'a str) -> Result<(&'a str, Vec<(&'a str, &'a str)>)> {
+    let (path, options) = rest.rsplit_once('?').unwrap_or((rest, ""));
+    if path.is_empty() {
+        return Err(Error::invalid_input(format!("the URL of a {scheme} store has no path"))
+            .hint(format!("use {scheme}:PATH")));
+    }
+    let options = options.split('&').filter(|option| !option.is_empty());
+    Ok((path, options.map(|option| option.split_once('=').unwrap_or((option, ""))).collect()))
+}
+
+#[cfg(any(feature = "sqlite", feature = "redb"))]
+fn no_option(scheme: &str, (name, value): (&str, &str), known: &str) -> Error {
+    Error::invalid_input(format!("\"{name}={value}\" is no option of a {scheme} store"))
+        .hint(format!("use {known}"))
 }
 
 #[cfg(not(all(feature = "sqlite", feature = "redb")))]

@@ -3,6 +3,8 @@
 //! An entry alone in a value costs an ordered tree more for its pages than for itself, and near
 //! ones are much alike: a block of them is packed with zstd where that makes it smaller.
 
+use std::cell::RefCell;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use threadkeep_core::{Error, ErrorKind, LogEntry, Result};
@@ -20,6 +22,12 @@ const WORTH_PACKING: usize = 256;
 /// zstd's fastest level but the negative ones: half of the size that the best gives off costs ten
 /// times the time.
 const LEVEL: i32 = 1;
+
+thread_local! {
+    /// What zstd works with. Making it takes longer than packing a block does.
+    static PACKER: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<zstd::bulk::Decompressor<'static>> = RefCell::default();
+}
 
 /// An entry of a block: its number as the distance from the block's first, and the numbers of what
 /// is stored once.
@@ -86,7 +94,7 @@ pub fn pack_block(first_id: u64, block: &[u8]) -> Result<Vec<u8>> {
     if block.len() >= WORTH_PACKING
         && let Ok(size) = u32::try_from(block.len())
     {
-        let packed = zstd::bulk::compress(block, LEVEL).map_err(|error| {
+        let packed = compress(block).map_err(|error| {
             Error::new(ErrorKind::Internal, "log entries cannot be packed").with_source(error)
         })?;
         if packed.len() + 4 < block.len() {
@@ -102,6 +110,13 @@ pub fn pack_block(first_id: u64, block: &[u8]) -> Result<Vec<u8>> {
     Ok(frame::seal(VERSION, &first_id.to_be_bytes(), &body))
 }
 
+fn compress(block: &[u8]) -> std::io::Result<Vec<u8>> {
+    PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(block),
+        None => packer.insert(zstd::bulk::Compressor::new(LEVEL)?).compress(block),
+    })
+}
+
 /// The block in a value, its entries one after the other; [`BlockRows`] reads them.
 pub fn unpack_block(first_id: u64, bytes: &[u8]) -> Result<Vec<u8>> {
     let body = frame::open(VERSION, &first_id.to_be_bytes(), bytes)?;
@@ -112,8 +127,8 @@ pub fn unpack_block(first_id: u64, bytes: &[u8]) -> Result<Vec<u8>> {
                 .split_first_chunk::<4>()
                 .ok_or_else(|| frame::damaged("a block ends within its size"))?;
             let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
-            zstd::bulk::decompress(packed, size)
-                .map_err(|error| frame::damaged("a block cannot be unpacked").with_source(error))
+            let block = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(packed, size));
+            block.map_err(|error| frame::damaged("a block cannot be unpacked").with_source(error))
         }
         _ => Err(frame::damaged("a block is of no known kind")),
     }

@@ -78,6 +78,11 @@ pub const STATE: &str = "state.1";
 pub const NEXT_ID: &str = "next_id";
 /// In [`STATE`]: there where nothing is to be appended any more.
 pub const SEALED: &str = "sealed";
+/// In [`STATE`]: no entry of the segment with a number above this was ever taken out of a block.
+pub const DELETED_THROUGH: &str = "deleted_through";
+/// In [`STATE`]: how many entries were taken out of blocks, so that whoever remembers what is in
+/// them knows when it has changed.
+pub const TAKEN: &str = "taken";
 
 /// What one step of the format does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use threadkeep::hooks::{Faults, Hooked};
-use threadkeep::{Capability, MemoryStore, Result, SqliteStore, Store};
+use threadkeep::{Capability, Result, Store};
 use threadkeep_conformance::{Declared, Fixture, async_trait};
 
 /// A backend.
@@ -78,31 +78,37 @@ impl Fixture for Through {
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
-        let file = workspace.join("threads.db");
-        if let Way::Url = self.1 {
-            return match self.0 {
-                Backend::Memory => threadkeep::open("memory:").await,
-                #[cfg(feature = "redb")]
-                Backend::Redb => {
-                    let file = workspace.join("threads.redb");
-                    threadkeep::open(&format!("redb:{}?sharing=auto", file.display())).await
-                }
-                Backend::Sqlite => threadkeep::open(&format!("sqlite:{}", file.display())).await,
-            };
-        }
-        let store: Arc<dyn Store> = match self.0 {
-            Backend::Memory => Arc::new(MemoryStore::new()),
+        self.opened(workspace, false).await
+    }
+
+    async fn open_read_only(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
+        self.opened(workspace, true).await
+    }
+}
+
+impl Through {
+    async fn opened(&self, workspace: &Path, read_only: bool) -> Result<Arc<dyn Store>> {
+        let path = |name| workspace.join(name).display().to_string();
+        let url = match self.0 {
+            Backend::Memory => "memory:".to_owned(),
             #[cfg(feature = "redb")]
-            Backend::Redb => Arc::new(threadkeep::RedbStore::open(file).await?),
-            Backend::Sqlite => Arc::new(SqliteStore::open(file).await?),
+            Backend::Redb => {
+                format!("redb:{}?sharing=auto&retention=off", path("threads.redb"))
+            }
+            Backend::Sqlite => format!("sqlite:{}?retention=off", path("threads.db")),
         };
-        let hooked = || {
-            let hooked = Hooked::new(Arc::clone(&store)).with_tracing().with_metrics();
-            hooked.with_faults(Arc::new(Faults::default()))
+        let store = if read_only {
+            threadkeep::open_read_only(&url).await?
+        } else {
+            threadkeep::open(&url).await?
         };
         Ok(match self.1 {
-            Way::Hooked => Arc::new(hooked()),
-            Way::Shared | Way::Url => Arc::new(store),
+            Way::Hooked => {
+                let hooked = Hooked::new(store).with_tracing().with_metrics();
+                Arc::new(hooked.with_faults(Arc::new(Faults::default())))
+            }
+            Way::Shared => Arc::new(store),
+            Way::Url => store,
         })
     }
 }
