@@ -55,13 +55,17 @@ pub(crate) fn create(path: &Path, options: SqliteOptions) -> SqliteConnectOption
 
 /// The one connection that writes threads.
 pub(crate) fn write_threads(path: &Path) -> SqliteConnectOptions {
-    write(path, SqliteSynchronous::Full, 4_000)
+    write(path, SqliteSynchronous::Full, PAGES)
 }
 
-/// The one connection that writes logs: what is only ever appended gains nothing from waiting.
-pub(crate) fn write_logs(path: &Path) -> SqliteConnectOptions {
-    write(path, SqliteSynchronous::Normal, 1_000)
+/// The one connection that writes logs, whose write-ahead file may have at most so many bytes.
+pub(crate) fn write_logs(path: &Path, wal_limit: u64) -> SqliteConnectOptions {
+    let pages = i64::try_from(wal_limit / 2 / 4_096).unwrap_or(i64::MAX);
+    write(path, SqliteSynchronous::Normal, pages.min(PAGES))
 }
+
+/// Pages of a write-ahead file at which they are copied to the main one: 16 MiB.
+const PAGES: i64 = 4_000;
 
 /// Commits that touch the same pages share one copy of them to the main file: the less often it is
 /// made, the fewer of them. After a burst the write-ahead file shrinks again.

@@ -35,9 +35,10 @@ pub(crate) struct LogEngine {
 
 impl LogEngine {
     pub(crate) fn new(path: &Path, deadline: Duration, retention: Retention) -> Self {
+        let wal_limit = wal_limit(&retention);
         Self {
-            connection: WriteConnection::new(path.to_owned(), connect::write_logs(path)),
-            wal_limit: wal_limit(&retention),
+            connection: WriteConnection::new(path.to_owned(), connect::write_logs(path, wal_limit)),
+            wal_limit,
             upkeep: Upkeep::new(retention),
             deadline,
             path: path.to_owned(),
@@ -168,8 +169,8 @@ impl Appender {
             answers.push(Ok((next > first).then_some(ids)));
         }
         self.interner.store(connection).await?;
-        insert(connection, &rows).await?;
         self.tail.extend(rows.iter().map(|row| row.indexed));
+        insert(connection, rows).await?;
         self.index(connection, state.indexed, chunk_of(next)).await?;
         Ok(answers)
     }
@@ -214,7 +215,7 @@ async fn note_indexed(connection: &mut SqliteConnection, chunk: i64) -> Result<(
 }
 
 /// Rows of one statement: of any number of entries there are only these texts.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+const SIZES: [usize; 4] = [256, 32, 4, 1];
 
 static INSERTS: LazyLock<[String; 4]> = LazyLock::new(|| {
     SIZES.map(|size| {
@@ -225,25 +226,24 @@ static INSERTS: LazyLock<[String; 4]> = LazyLock::new(|| {
     })
 });
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    mut rows: &[Numbered],
-) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut SqliteConnection, rows: Vec<Numbered>) -> Result<(), sqlx::Error> {
+    let mut rows = rows.into_iter();
     for (size, sql) in SIZES.into_iter().zip(&*INSERTS) {
-        while let Some((some, rest)) = rows.split_at_checked(size) {
+        while rows.len() >= size {
             let mut insert = sqlx::query(sql.as_str());
-            for Numbered { indexed: Indexed { key, seconds, nanos, .. }, message } in some {
+            for Numbered { indexed: Indexed { key, seconds, nanos, .. }, message } in
+                rows.by_ref().take(size)
+            {
                 insert = insert
                     .bind(key.id)
-                    .bind(*seconds)
-                    .bind(i64::from(*nanos))
+                    .bind(seconds)
+                    .bind(i64::from(nanos))
                     .bind(key.site)
                     .bind(key.thread)
                     .bind(key.process)
-                    .bind(message.as_deref());
+                    .bind(message);
             }
             insert.execute(&mut *connection).await?;
-            rows = rest;
         }
     }
     Ok(())

@@ -52,12 +52,11 @@ impl Readers {
             }
             idle.connections.pop()
         };
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let options = connect::read(&self.path, self.options).immutable(is_frozen);
-                connect::connect(&options, &self.path, "open").await?
-            }
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let options = connect::read(&self.path, self.options).immutable(is_frozen);
+            connect::connect(&options, &self.path, "open").await?
         };
         Ok(Reader { connection, readers: self, permit, is_frozen })
     }

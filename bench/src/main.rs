@@ -6,6 +6,7 @@
 mod home;
 mod index;
 mod list;
+mod logs;
 mod measure;
 mod open;
 mod raw;
@@ -75,6 +76,12 @@ enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         entries: u64,
     },
+    /// redb: ask about the logs at 10,000 and at many entries
+    RedbQuery {
+        /// How many are many
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+    },
     /// redb: load logs under a cap, with segments as files and as tables of one file
     RedbCap {
         /// Bytes of texts to load, in MB
@@ -95,6 +102,39 @@ enum Bench {
     RedbVictim {
         /// The store
         path: PathBuf,
+    },
+    /// Logs: bytes on disk, against one plain table
+    LogsDisk {
+        /// Entries
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+    },
+    /// Logs: append from eight tasks, against one plain table
+    LogsAppend {
+        /// Entries
+        #[arg(long, default_value_t = 400_000)]
+        entries: u64,
+    },
+    /// Logs: ask at 10,000 and at many entries
+    LogsQuery {
+        /// How many are many
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: u64,
+    },
+    /// Logs: bytes written while as much goes as comes, against inserting and pruning at once
+    LogsSteady {
+        /// The cap, in MB
+        #[arg(long, default_value_t = 32)]
+        cap: u64,
+    },
+    /// Logs: many minutes under a cap
+    LogsCap {
+        /// For so long
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// The cap, in MiB
+        #[arg(long, default_value_t = 64)]
+        cap: u64,
     },
     /// Everything, with the defaults
     All,
@@ -127,9 +167,15 @@ fn main() -> Result<()> {
                 Bench::RedbWrite { writes } => redb::write::run(writes).await,
                 Bench::RedbList { threads } => redb::list::run(threads).await,
                 Bench::RedbAppend { entries } => redb::append::run(entries).await,
+                Bench::RedbQuery { entries } => redb::query::run(entries).await,
                 Bench::RedbCap { megabytes, cap } => redb::cap::run(megabytes, cap).await,
                 Bench::RedbReopen { threads } => redb::reopen::run(threads).await,
                 Bench::RedbVictim { path } => redb::reopen::play_victim(&path).await,
+                Bench::LogsDisk { entries } => logs::disk::run(entries).await,
+                Bench::LogsAppend { entries } => logs::append::run(entries).await,
+                Bench::LogsQuery { entries } => logs::query::run(entries).await,
+                Bench::LogsSteady { cap } => logs::steady::run(cap).await,
+                Bench::LogsCap { seconds, cap } => logs::cap::run(seconds, cap).await,
                 Bench::All => Ok(()),
             }
         })?;

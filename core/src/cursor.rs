@@ -94,7 +94,7 @@ fn digest(query: &ThreadQuery) -> u64 {
     hash.digest()
 }
 
-fn checksum(bytes: &[u8]) -> [u8; 4] {
+pub(crate) fn checksum(bytes: &[u8]) -> [u8; 4] {
     let [a, b, c, d, ..] = xxh3_64(bytes).to_le_bytes();
     [a, b, c, d]
 }

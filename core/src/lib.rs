@@ -55,6 +55,7 @@ pub mod index;
 mod json;
 pub mod limits;
 mod log;
+mod log_cursor;
 pub mod patch;
 pub mod path;
 pub mod query;
@@ -79,6 +80,7 @@ pub use id::{BatchId, ThreadId};
 pub use log::{
     LogEntry, LogFilter, LogIds, LogLevel, LogOwner, LogPage, LogQuery, LogRow, LogThreads, Pruned,
 };
+pub use log_cursor::LogCursor;
 pub use patch::{FieldPatch, Mark, NamePatch, ThreadPatch};
 pub use query::{
     Archived, Direction, Page, Skipped, SortKey, ThreadFilter, ThreadQuery, TimeRange,

@@ -144,8 +144,9 @@ impl Retention {
 pub enum Thrift {
     /// Whatever is too much goes, and no more.
     Exact,
-    /// A thread may have an eighth too much, and where the whole has too much, an eighth more goes:
-    /// so that a store that is written to all the time is not pruned all the time.
+    /// A thread may have an eighth too much, and where the whole has too much, a thirty-second part of
+    /// what it may have goes beyond that: so that a store that is written to all the time is not pruned
+    /// all the time. Less for the whole, because what is freed is best filled again soon.
     Lazy,
 }
 
@@ -167,7 +168,7 @@ impl Thrift {
     pub const fn aim(self, max_bytes: u64) -> u64 {
         match self {
             Self::Exact => max_bytes,
-            Self::Lazy => max_bytes - max_bytes / Self::EIGHTH,
+            Self::Lazy => max_bytes - max_bytes / 32,
         }
     }
 }
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(oldest(801, Thrift::Exact), 1);
         assert_eq!(oldest(1_600, Thrift::Exact), 50);
         assert_eq!(oldest(800, Thrift::Lazy), 0);
-        assert_eq!(oldest(1_400, Thrift::Lazy), 50);
+        assert_eq!(oldest(1_550, Thrift::Lazy), 50);
     }
 
     #[test]

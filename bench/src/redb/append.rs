@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use threadkeep_core::{LogEntry, LogFilter, LogLevel, LogQuery, LogStore, Store};
+use threadkeep_core::{LogEntry, LogFilter, LogLevel, LogQuery, LogStore, Retention, Store};
 use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 
 use super::entries::Entries;
@@ -19,7 +19,8 @@ pub(crate) async fn run(entries: u64) -> Result<()> {
     {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("threads.redb");
-        let store = RedbStore::open_with(&path, RedbOptions::default().sharing(sharing)).await?;
+        let options = RedbOptions::default().sharing(sharing).retention(Retention::default());
+        let store = RedbStore::open_with(&path, options).await?;
         let mut made = Entries::new();
         let batches: Vec<_> = (0..entries as usize / BATCH).map(|_| made.batch(BATCH)).collect();
         let texts: u64 = batches.iter().flatten().map(LogEntry::text_bytes).sum();

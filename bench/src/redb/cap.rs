@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use redb::{Database, TableDefinition};
 use threadkeep_core::{LogEntry, LogStore, Retention, Store};
-use threadkeep_redb::RedbStore;
+use threadkeep_redb::{RedbOptions, RedbStore};
 
 use super::entries::Entries;
 use crate::measure;
@@ -26,7 +26,8 @@ pub(crate) async fn run(megabytes: u64, cap: u64) -> Result<()> {
 
 async fn files(load: u64, cap: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = RedbStore::open(folder.path().join("threads.redb")).await?;
+    let options = RedbOptions::default().retention(Retention::default());
+    let store = RedbStore::open_with(folder.path().join("threads.redb"), options).await?;
     let mut made = Entries::new();
     let (mut loaded, mut next, mut most) = (0, EVERY, 0);
     let mut slowest = Duration::ZERO;

@@ -2,7 +2,8 @@
 
 pub(crate) mod append;
 pub(crate) mod cap;
-mod entries;
+pub(crate) mod entries;
 pub(crate) mod list;
+pub(crate) mod query;
 pub(crate) mod reopen;
 pub(crate) mod write;
