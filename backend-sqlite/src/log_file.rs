@@ -143,6 +143,8 @@ impl LogFile {
         self.bell.close();
         if let Some(open) = self.open.lock().await.take() {
             if let Some(writer) = &open.writer {
+                // A writer that ended already has nothing to wind up.
+                let _ = writer.run(LogEngine::wind_up).await;
                 writer.close().await;
             }
             open.readers.close().await;

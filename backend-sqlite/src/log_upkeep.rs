@@ -25,11 +25,38 @@ pub(crate) struct Upkeep {
     retention: Retention,
     work: VecDeque<Pruning>,
     look_at: Option<Instant>,
+    /// Bytes of texts appended since the last look.
+    appended: u64,
 }
 
 impl Upkeep {
     pub(crate) fn new(retention: Retention) -> Self {
-        Self { retention, work: VecDeque::new(), look_at: None }
+        Self { retention, work: VecDeque::new(), look_at: None, appended: 0 }
+    }
+
+    /// Takes note of bytes that were appended.
+    pub(crate) fn appended(&mut self, bytes: u64) {
+        self.appended += bytes;
+        if self.is_urgent() {
+            self.look_at = None;
+        }
+    }
+
+    /// Whether so much was appended that looking cannot wait for a pause.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.retention.max_bytes.is_some_and(|most| self.appended > most / 16)
+    }
+
+    /// Whether there is something to do, or may be since the last look. The next look comes at once.
+    pub(crate) fn is_needed(&mut self) -> bool {
+        self.look_at = None;
+        self.appended > 0 || !self.work.is_empty()
+    }
+
+    /// Does all of it that can be done in so long.
+    pub(crate) fn catch_up(engine: &mut LogEngine, budget: Duration) {
+        let begun = Instant::now();
+        while Self::run(engine) == Some(Duration::ZERO) && begun.elapsed() < budget {}
     }
 
     /// Does a little of it; answers how long to rest.
@@ -73,6 +100,7 @@ impl Upkeep {
         }
         let retention = engine.upkeep.retention;
         let planned = engine.plan(&retention, None, Thrift::Lazy)?;
+        engine.upkeep.appended = 0;
         engine.upkeep.work = work(planned);
         engine.upkeep.look_at = Some(Instant::now() + LOOK_AGAIN.max(now.elapsed() * SHARE));
         Ok((!engine.upkeep.work.is_empty()).then_some(Duration::ZERO))

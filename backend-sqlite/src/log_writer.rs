@@ -18,6 +18,10 @@ use crate::{connect, maintain};
 
 /// Chunks that get their index in one transaction; more are left to upkeep.
 const CHUNKS: usize = 4;
+/// How long appends wait for upkeep where they come faster than it can be done beside them.
+const CATCH_UP: Duration = Duration::from_millis(100);
+/// The same for closing.
+const LAST_UPKEEP: Duration = Duration::from_millis(300);
 /// How long it is before somebody who keeps the write-ahead file from shrinking is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -59,6 +63,14 @@ impl LogEngine {
             maintain::empty_wal(&mut self.connection)?;
         }
         Ok(bytes() > limit)
+    }
+
+    /// Does what upkeep is left, for a moment, before the file is closed.
+    pub(crate) fn wind_up(&mut self) {
+        if self.upkeep.is_needed() {
+            self.deadline = LAST_UPKEEP.min(self.deadline);
+            Upkeep::catch_up(self, LAST_UPKEEP);
+        }
     }
 
     /// Bytes of the write-ahead file at which upkeep, which makes it grow, waits.
@@ -109,11 +121,16 @@ impl Engine for LogEngine {
                 .during("append")
                 .hint("end the process that keeps a transaction open on the file"));
         }
+        if self.upkeep.is_urgent() {
+            Upkeep::catch_up(self, CATCH_UP);
+        }
         self.connection.begin(wait)
     }
 
     fn apply(&mut self, jobs: Vec<Vec<LogEntry>>) -> Result<Vec<Result<Option<LogIds>>>> {
         let connection = self.connection.get()?;
+        let bytes = jobs.iter().flatten().map(LogEntry::text_bytes).sum();
+        self.upkeep.appended(bytes);
         let appended = block_on(self.appender.append(connection, jobs));
         appended.map_err(|error| self.connection.failed(error, "append"))
     }

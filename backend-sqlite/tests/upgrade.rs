@@ -22,10 +22,10 @@ fn appended() -> Vec<LogEntry> {
         let level = LogLevel::ALL[(n % 5) as usize];
         let target = format!("agent::part{}", n % 7);
         LogEntry {
-            thread_id: (n % 3 > 0).then(|| format!("thread-{}", n % 11)),
-            process_id: (n % 4 > 0).then(|| format!("pid:{}", n % 2)),
-            module_path: (n % 5 > 0).then(|| format!("agent::part{}::inner", n % 7)),
-            file: (n % 6 > 0).then(|| format!("src/part{}.rs", n % 7)),
+            thread_id: (!n.is_multiple_of(3)).then(|| format!("thread-{}", n % 11)),
+            process_id: (!n.is_multiple_of(4)).then(|| format!("pid:{}", n % 2)),
+            module_path: (!n.is_multiple_of(5)).then(|| format!("agent::part{}::inner", n % 7)),
+            file: (!n.is_multiple_of(6)).then(|| format!("src/part{}.rs", n % 7)),
             line: (n % 6 > 1).then_some(n % 13),
             ..LogEntry::new(time, level, target, format!("step {n} of the plan"))
         }
