@@ -89,7 +89,9 @@ impl Reader<'_> {
     pub(crate) fn give_back(self) {
         let Self { connection, readers, permit, is_frozen } = self;
         let mut idle = readers.lock();
-        if !readers.permits.is_closed() && idle.is_frozen == is_frozen {
+        // One that takes the file for still keeps the pages it has read, and would never see that
+        // somebody has written since and gone again.
+        if !is_frozen && !readers.permits.is_closed() && !idle.is_frozen {
             idle.connections.push(connection);
         }
         drop(idle);

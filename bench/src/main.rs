@@ -127,6 +127,12 @@ enum Bench {
         #[arg(long, default_value_t = 32)]
         cap: u64,
     },
+    /// Logs: what an event costs with the layer in front of a store
+    LogsLayer {
+        /// Events of each kind
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+    },
     /// Logs: many minutes under a cap
     LogsCap {
         /// For so long
@@ -154,6 +160,12 @@ fn main() -> Result<()> {
             Bench::RedbAppend { entries: 1_000_000 },
             Bench::RedbCap { megabytes: 1_000, cap: 100 },
             Bench::RedbReopen { threads: 120_000 },
+            Bench::LogsDisk { entries: 1_000_000 },
+            Bench::LogsAppend { entries: 400_000 },
+            Bench::LogsQuery { entries: 1_000_000 },
+            Bench::LogsSteady { cap: 32 },
+            Bench::LogsLayer { events: 1_000_000 },
+            Bench::LogsCap { seconds: 600, cap: 64 },
         ],
         one => vec![one],
     };
@@ -175,6 +187,7 @@ fn main() -> Result<()> {
                 Bench::LogsAppend { entries } => logs::append::run(entries).await,
                 Bench::LogsQuery { entries } => logs::query::run(entries).await,
                 Bench::LogsSteady { cap } => logs::steady::run(cap).await,
+                Bench::LogsLayer { events } => logs::layer::run(events),
                 Bench::LogsCap { seconds, cap } => logs::cap::run(seconds, cap).await,
                 Bench::All => Ok(()),
             }

@@ -139,6 +139,18 @@ impl Declared {
         Self::default()
     }
 
+    /// Every capability, and a fixture that opens the store and does nothing else, for this reason:
+    /// enough to begin with.
+    pub fn least(reason: &str) -> Self {
+        Self::default()
+            .without_tamper(reason)
+            .without_previous_format(reason)
+            .without_hold(reason)
+            .without_faults(reason)
+            .without_retention(reason)
+            .without_spoiling(reason)
+    }
+
     /// The backend cannot do this.
     #[must_use]
     pub fn without(mut self, capability: Capability, reason: impl Into<String>) -> Self {

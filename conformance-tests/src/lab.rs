@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use threadkeep_core::{Capability, Result, Store, ThreadId};
+use threadkeep_core::{Capability, Result, Retention, Store, ThreadId};
 use tokio::runtime::Builder;
 
-use crate::fixture::Declared;
+use crate::fixture::{Declared, Spoiled};
 use crate::setting::Setting;
 
 /// A setting and a folder to open its backend in. The folder goes with the value.
@@ -58,6 +58,20 @@ impl Lab {
     /// A store in another folder of the lab.
     pub(crate) async fn open_at(&self, folder: &Path) -> Result<Arc<dyn Store>> {
         self.setting.fixture.open(folder).await
+    }
+
+    /// A handle that only reads.
+    pub(crate) async fn open_read_only(&self) -> Result<Arc<dyn Store>> {
+        self.setting.fixture.open_read_only(&self.workspace()).await
+    }
+
+    /// A handle of a store that keeps to this retention by itself.
+    pub(crate) async fn open_keeping(&self, retention: Retention) -> Result<Arc<dyn Store>> {
+        self.setting.fixture.open_keeping(&self.workspace(), retention).await
+    }
+
+    pub(crate) async fn spoil_logs(&self, how: Spoiled) -> Result<Box<dyn Send>> {
+        self.setting.fixture.spoil_logs(&self.workspace(), how).await
     }
 
     /// A path in the lab that nothing is at.

@@ -1,14 +1,17 @@
 //! Following a log: every entry once, in the order of the numbers.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_timer::Delay;
 use futures_util::stream::{self, Stream};
 
 use crate::{Direction, ErrorKind, LogFilter, LogQuery, LogRow, LogStore, Result};
 
 /// Entries read in one go.
 const STEP: usize = 1_000;
+/// How long it is before a store that fails is asked again, where it cannot even be waited for.
+const REST: Duration = Duration::from_millis(200);
 
 /// Where following begins, and what it looks for.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ struct State<'a, S: ?Sized> {
     ready: VecDeque<Followed>,
     /// The last call failed: it is tried again after a while.
     failed: bool,
+    /// The last waiting ended early; what it was for is still to be seen.
+    in_vain: bool,
 }
 
 pub(crate) fn follow<S: LogStore + ?Sized>(
@@ -69,7 +74,15 @@ pub(crate) fn follow<S: LogStore + ?Sized>(
     follow: Follow,
 ) -> impl Stream<Item = Result<Followed>> + Send + '_ {
     let position = follow.after;
-    let state = State { store, follow, position, told: 0, ready: VecDeque::new(), failed: false };
+    let state = State {
+        store,
+        follow,
+        position,
+        told: 0,
+        ready: VecDeque::new(),
+        failed: false,
+        in_vain: false,
+    };
     stream::unfold(state, |mut state| async move {
         loop {
             if let Some(followed) = state.ready.pop_front() {
@@ -91,14 +104,21 @@ impl<S: LogStore + ?Sized> State<'_, S> {
     /// Reads on, or waits where there is nothing to read.
     async fn step(&mut self) -> Result<()> {
         if self.failed {
-            // Numbers above all: only the time ends the waiting.
-            self.store.changed(u64::MAX, self.follow.poll).await?;
+            self.rest().await?;
         }
         // Numbers follow the order of commits: everything up to the greatest can be read now.
-        let newest = self.store.max_log_id(LogFilter::new()).await?;
-        if newest <= self.position {
-            return self.store.changed(self.position, self.follow.poll).await;
-        }
+        let head = LogQuery::new(LogFilter::new().after_id(self.position)).limit(1);
+        let head = self.store.query(head).await?;
+        let Some(newest) = head.items.first().map(|row| row.id) else {
+            if head.deleted_through <= self.position {
+                return self.wait().await;
+            }
+            // All that came is gone again: whoever waited for what is above it would not wait.
+            self.in_vain = false;
+            self.tell_gap(head.deleted_through);
+            self.position = head.deleted_through;
+            return Ok(());
+        };
         let mut filter = self.follow.filter.clone();
         filter.after_id = filter.after_id.max(Some(self.position));
         let end = newest.saturating_add(1);
@@ -109,13 +129,44 @@ impl<S: LogStore + ?Sized> State<'_, S> {
             Some(last) if page.more => last.id,
             _ => newest,
         };
-        if self.position > 0 && page.deleted_through > self.position.max(self.told) {
-            let through = page.deleted_through;
-            self.ready.push_back(Followed::Gap { after: self.position, through });
-        }
-        self.told = self.told.max(page.deleted_through);
+        self.in_vain = false;
+        self.tell_gap(page.deleted_through);
         self.ready.extend(page.items.into_iter().map(|row| Followed::Entry(Box::new(row))));
         self.position = read;
         Ok(())
+    }
+
+    /// Waits for entries above the position.
+    async fn wait(&mut self) -> Result<()> {
+        if self.in_vain {
+            // There is word of entries that are not there, because somebody took the logs away.
+            self.in_vain = false;
+            return self.rest().await;
+        }
+        let begun = Instant::now();
+        self.store.changed(self.position, self.follow.poll).await?;
+        self.in_vain = begun.elapsed() < self.follow.poll;
+        Ok(())
+    }
+
+    /// Waits as long as there is between two looks at other processes' entries.
+    async fn rest(&self) -> Result<()> {
+        // A number above all: only the time ends the waiting.
+        match self.store.changed(u64::MAX, self.follow.poll).await {
+            Err(error) if error.kind() != ErrorKind::Closed => {
+                Delay::new(self.follow.poll.min(REST)).await;
+                Ok(())
+            }
+            rested => rested,
+        }
+    }
+
+    /// Tells, once, that entries which were not read are gone. Who begins with the first entry there
+    /// is has missed none.
+    fn tell_gap(&mut self, through: u64) {
+        if self.position > 0 && through > self.position.max(self.told) {
+            self.ready.push_back(Followed::Gap { after: self.position, through });
+        }
+        self.told = self.told.max(through);
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod cap;
 pub(crate) mod disk;
+pub(crate) mod layer;
 mod plain;
 pub(crate) mod query;
 pub(crate) mod steady;

@@ -22,7 +22,7 @@ pub(crate) async fn run(entries: u64) -> Result<()> {
     let many = times(entries).await?;
     for ((name, few), (_, many)) in few.into_iter().zip(many) {
         let ratio = measure::ratio(many, few);
-        let value = format!("{few:.0?} {many:.0?} {ratio:.1}x");
+        let value = format!("{few:.1?} {many:.1?} {ratio:.1}x");
         measure::row(name, value, "at most 2 ms, 2x");
     }
     Ok(())

@@ -127,6 +127,7 @@ fn logged(filter: &LogFilter, row: &LogRow) -> bool {
     };
     if filter.level.is_some_and(|level| entry.level != level)
         || filter.min_level.is_some_and(|level| entry.level.code() < level.code())
+        || filter.max_level.is_some_and(|level| entry.level.code() > level.code())
         || filter.from.is_some_and(|from| entry.time < from)
         || filter.to.is_some_and(|to| entry.time > to)
         || filter.after_id.is_some_and(|id| row.id <= id)

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use threadkeep_core::{
     Applied, Capability, Change, Cursor, Direction, ErrorKind, LogEntry, LogFilter, LogQuery,
-    LogStoreExt, Result, SortKey, Store, ThreadId, ThreadMetadata, ThreadQuery, limits,
+    LogStoreExt, Result, Retention, SortKey, Store, ThreadId, ThreadMetadata, ThreadQuery, limits,
 };
 
 use super::ask::{Position, position};
-use super::ops::{self, Expectation, Op, Probe, Script, Step, Wanted};
+use super::ops::{self, Expectation, Limits, Op, Probe, Script, Step, Wanted};
 use super::pools::IDS;
 use super::store::Model;
 use crate::diff::same;
@@ -84,6 +84,7 @@ impl Run<'_> {
                 let deleted = self.store().delete_logs_before(*time).await?;
                 same("deleted logs", &deleted, &self.model.delete_logs_before(*time))
             }
+            Op::Prune(limits) => self.prune(limits).await,
             Op::Maintain => self.settle().await,
             Op::Flush => Ok(self.store().flush().await?),
             Op::Reopen { close } => self.reopen(*close).await,
@@ -126,6 +127,15 @@ impl Run<'_> {
         same("numbers given out", &ids.map(|ids| (ids.first, ids.last)), &ends)?;
         self.model.append(stored);
         Ok(())
+    }
+
+    async fn prune(&mut self, limits: &Limits) -> Verdict {
+        let mut retention = Retention::default();
+        retention.before = limits.before;
+        retention.thread_rows = limits.thread_rows;
+        retention.thread_bytes = limits.thread_bytes;
+        let pruned = self.store().prune(retention, Duration::MAX).await?.rows;
+        same("pruned logs", &pruned, &self.model.prune(limits))
     }
 
     async fn settle(&mut self) -> Verdict {
@@ -190,7 +200,16 @@ impl Run<'_> {
         }
         let logs = LogQuery::new(LogFilter::new()).limit(limits::PAGE_ITEMS);
         let page = self.store().query(logs.clone()).await?;
-        same("the log", &(page.items, page.more), &self.model.logs(&logs))
+        let deleted = page.deleted_through;
+        same("the log", &(page.items, page.more), &self.model.logs(&logs))?;
+        // Of what went, a page may tell a little more than that.
+        let (least, greatest) = (self.model.deleted_log_id, self.model.greatest_log_id());
+        if deleted < least || deleted > if least == 0 { 0 } else { greatest } {
+            return Err(Failure::new(format!(
+                "deleted through {deleted}, of numbers up to {greatest}: {least} was deleted"
+            )));
+        }
+        Ok(())
     }
 
     async fn probe(&mut self, probe: &Probe) -> Verdict {

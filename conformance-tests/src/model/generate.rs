@@ -11,7 +11,7 @@ use threadkeep_core::{
     SortKey, ThreadQuery, TimeRange,
 };
 
-use super::ops::{Expectation, Field, Op, Part, Probe, Seed, Step, Wanted};
+use super::ops::{Expectation, Field, Limits, Op, Part, Probe, Seed, Step, Wanted};
 use super::pools::{
     cwd, file, huge_text, id, key, log_text, log_thread, log_time, provider, rollout_path,
     search_text, source, text, time, tokens, tools,
@@ -33,6 +33,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(name, changes)| Op::Write(name, changes)),
         5 => vec(log_entry(), 0..5).prop_map(Op::Append),
         1 => log_time().prop_map(Op::DeleteLogsBefore),
+        1 => limits().prop_map(Op::Prune),
         1 => Just(Op::Maintain),
         1 => Just(Op::Flush),
         2 => any::<bool>().prop_map(|close| Op::Reopen { close }),
@@ -256,13 +257,20 @@ fn log_entry() -> impl Strategy<Value = LogEntry> {
     )
 }
 
+/// Entries have from no byte to some ninety, those of no thread fewer.
+fn limits() -> impl Strategy<Value = Limits> {
+    (rarely(log_time()), option::of(0..5_u64), rarely(0..200_u64)).prop_map(
+        |(before, thread_rows, thread_bytes)| Limits { before, thread_rows, thread_bytes },
+    )
+}
+
 fn log_filter(greatest_id: u64) -> impl Strategy<Value = LogFilter> {
     let level = || rarely(select(LogLevel::ALL.to_vec()));
     let parts = || rarely(btree_set(search_text(), 0..3));
     let threads = (btree_set(log_thread(), 0..3), any::<bool>())
         .prop_map(|(ids, threadless)| LogThreads { ids, threadless });
     (
-        (level(), level()),
+        (level(), level(), level()),
         (rarely(log_time()), rarely(log_time())),
         (parts(), parts(), parts(), parts()),
         (rarely(threads), rarely(log_text())),
@@ -270,7 +278,7 @@ fn log_filter(greatest_id: u64) -> impl Strategy<Value = LogFilter> {
     )
         .prop_map(|(levels, times, parts, (threads, process_id), ids)| {
             let mut filter = LogFilter::new();
-            (filter.level, filter.min_level) = levels;
+            (filter.level, filter.min_level, filter.max_level) = levels;
             (filter.from, filter.to) = times;
             (filter.modules, filter.files, filter.targets, filter.messages) = parts;
             filter.threads = threads;

@@ -53,6 +53,9 @@ impl ReferenceStateMachine for Machine {
             Op::DeleteLogsBefore(time) => {
                 model.delete_logs_before(*time);
             }
+            Op::Prune(limits) => {
+                model.prune(limits);
+            }
             Op::Maintain | Op::Flush | Op::Reopen { .. } => {}
         }
         state

@@ -8,6 +8,7 @@ mod json;
 mod machine;
 pub(crate) mod ops;
 mod pools;
+mod prune;
 mod row;
 pub(crate) mod store;
 

@@ -40,12 +40,22 @@ pub(crate) enum Op {
     Write(Option<u8>, Vec<(Wanted, Expectation)>),
     Append(Vec<LogEntry>),
     DeleteLogsBefore(DateTime<Utc>),
+    /// What each thread keeps, and from when on.
+    Prune(Limits),
     Maintain,
     Flush,
     /// A new handle onto the same data; the old one is closed, or only dropped.
     Reopen {
         close: bool,
     },
+}
+
+/// What is kept of the logs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) before: Option<DateTime<Utc>>,
+    pub(crate) thread_rows: Option<u64>,
+    pub(crate) thread_bytes: Option<u64>,
 }
 
 /// A change.

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use threadkeep_core::{
     BatchId, Change, Checkpoint, DynamicToolSpec, Effect, ErrorKind, Expect, FieldPatch, LogRow,
     Outcome, ThreadId, ThreadMetadata, ThreadPatch, ThreadSeed, Timestamp, WriteBatch,
@@ -20,6 +19,8 @@ pub(crate) struct Model {
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) logs: Vec<LogRow>,
     greatest_log_id: u64,
+    /// The greatest number of an entry that was deleted.
+    pub(super) deleted_log_id: u64,
     batches: Vec<(BatchId, Vec<Outcome>)>,
 }
 
@@ -62,13 +63,6 @@ impl Model {
                 .map_or(0, |checkpoint| checkpoint.revision),
             _ => self.thread(thread_of(change)).map_or(0, |known| known.revision),
         }
-    }
-
-    /// Deletes the entries of an earlier time; answers how many.
-    pub(crate) fn delete_logs_before(&mut self, time: DateTime<Utc>) -> u64 {
-        let before = self.logs.len();
-        self.logs.retain(|row| row.entry.time >= time);
-        (before - self.logs.len()) as u64
     }
 
     pub(crate) fn write(&mut self, batch: &WriteBatch) -> Result<Vec<Outcome>, ErrorKind> {
@@ -135,7 +129,7 @@ impl Model {
         let revision = known.revision;
         if effect == Effect::Deleted {
             let text = id.to_string();
-            self.logs.retain(|row| row.entry.thread_id.as_ref() != Some(&text));
+            self.delete_logs(|row| row.entry.thread_id.as_ref() == Some(&text));
         }
         Ok(Outcome { effect, revision })
     }

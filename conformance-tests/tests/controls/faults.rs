@@ -136,7 +136,7 @@ impl Sabotage for Journal {
         budget: std::time::Duration,
     ) -> Result<Pruned> {
         let _turn = self.turn.lock().await;
-        let pruned = inner.prune(retention.clone(), budget).await?;
+        let pruned = inner.prune(retention, budget).await?;
         self.note(Job::Prune(retention))?;
         Ok(pruned)
     }

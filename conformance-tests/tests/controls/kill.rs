@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use threadkeep_conformance::{Declared, Fixture, async_trait};
 use threadkeep_core::{
-    Capability, CheckReport, Error, ErrorKind, LogEntry, LogIds, Outcome, Result, Store, WriteBatch,
+    Capability, CheckReport, Error, ErrorKind, LogEntry, LogIds, Outcome, Result, Retention, Store,
+    WriteBatch,
 };
-use threadkeep_sqlite::SqliteStore;
+use threadkeep_sqlite::{SqliteOptions, SqliteStore};
 use tokio::sync::Mutex;
 
 use crate::sabotage::{Inner, Sabotage, Sabotaged};
@@ -28,7 +29,8 @@ pub(crate) fn declared() -> Declared {
 }
 
 pub(crate) async fn sqlite(workspace: &Path) -> Result<Inner> {
-    Ok(Arc::new(SqliteStore::open(workspace.join("threads.db")).await?))
+    let options = SqliteOptions::default().retention(Retention::default());
+    Ok(Arc::new(SqliteStore::open_with(workspace.join("threads.db"), options).await?))
 }
 
 /// Acknowledges what it has in memory, and stores it every 50 ms.

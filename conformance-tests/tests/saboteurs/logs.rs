@@ -1,18 +1,17 @@
 //! Saboteurs of logs.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use chrono::{SubsecRound as _, TimeDelta};
 use threadkeep_conformance::async_trait;
 use threadkeep_core::{
-    Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Outcome, Pruned,
-    Result, Retention, Stats, Store, ThreadStore, WriteBatch,
+    Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned, Result,
+    Retention,
 };
 
 use crate::Saboteur;
-use crate::fixtures::memory;
-use crate::imitate::{Names, deleted, hold};
+use crate::fixtures::{memory, own_logs};
+use crate::own_logs::{LogFault, OwnLogs};
 use crate::sabotage::{Inner, Sabotage};
 
 pub(crate) fn all() -> Vec<Saboteur> {
@@ -22,14 +21,14 @@ pub(crate) fn all() -> Vec<Saboteur> {
             breaks: "After the newest entries were deleted, new ones get their numbers.",
             seen: "SQLite's `INTEGER PRIMARY KEY` without AUTOINCREMENT, and every `max(id) + 1`.",
             rules: "G-32",
-            fixture: |name| memory(name, |_| OwnLogs::new(LogFault::NumbersAgain)),
+            fixture: |name| own_logs(name, |_| OwnLogs::new(LogFault::NumbersAgain)),
         },
         Saboteur {
             name: "keeps_the_logs_of_deleted_threads",
             breaks: "Deleting a thread leaves its log entries.",
             seen: "Logs in another file or service than the threads, which no delete reaches.",
             rules: "T-58",
-            fixture: |name| memory(name, |_| OwnLogs::new(LogFault::KeepsDeleted)),
+            fixture: |name| own_logs(name, |_| OwnLogs::new(LogFault::KeepsDeleted)),
         },
         Saboteur {
             name: "orders_logs_by_time",
@@ -56,11 +55,11 @@ pub(crate) fn all() -> Vec<Saboteur> {
         },
         Saboteur {
             name: "prunes_the_newest",
-            breaks: "Pruning to a number of bytes takes the newest entries.",
+            breaks: "Pruning to a number of bytes or of entries takes the newest.",
             seen: "`ORDER BY id DESC LIMIT ?` in the subquery of the DELETE, where the newest were \
                    meant to be kept.",
-            rules: "G-35",
-            fixture: |name| memory(name, |_| OwnLogs::new(LogFault::PrunesNewest)),
+            rules: "G-35, G-36",
+            fixture: |name| own_logs(name, |_| OwnLogs::new(LogFault::PrunesNewest)),
         },
         Saboteur {
             name: "keeps_microseconds_of_logs",
@@ -88,112 +87,19 @@ pub(crate) async fn every_entry(inner: &Inner, mut filter: LogFilter) -> Result<
     }
 }
 
+/// How far entries were deleted.
+pub(crate) async fn deleted_through(inner: &Inner) -> Result<u64> {
+    Ok(inner.query(LogQuery::new(LogFilter::new()).limit(1)).await?.deleted_through)
+}
+
 /// The page that begins with the first of these rows, or with the last where the query descends.
-pub(crate) fn page_of(query: &LogQuery, mut items: Vec<LogRow>) -> LogPage {
+pub(crate) fn page_of(query: &LogQuery, mut items: Vec<LogRow>, deleted_through: u64) -> LogPage {
     if query.direction == Direction::Descending {
         items.reverse();
     }
     let more = items.len() > query.limit;
     items.truncate(query.limit);
-    LogPage { items, more, deleted_through: 0 }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum LogFault {
-    /// None: these logs are right.
-    Nothing,
-    NumbersAgain,
-    KeepsDeleted,
-    PrunesNewest,
-}
-
-/// Logs kept beside the store, with at most one fault.
-pub(crate) struct OwnLogs {
-    fault: LogFault,
-    /// The rows, and the greatest number ever given out.
-    logs: Mutex<(Vec<LogRow>, u64)>,
-    names: Names,
-}
-
-impl OwnLogs {
-    pub(crate) fn new(fault: LogFault) -> Self {
-        Self { fault, logs: Mutex::default(), names: Names::default() }
-    }
-}
-
-#[async_trait]
-impl Sabotage for OwnLogs {
-    async fn before(&self, inner: &Inner) -> Result<()> {
-        // Only the store knows whether it was closed.
-        inner.flush().await
-    }
-
-    async fn append(&self, _inner: &Inner, entries: Vec<LogEntry>) -> Result<Option<LogIds>> {
-        let entries: Vec<_> = entries.into_iter().map(LogEntry::prepare).collect::<Result<_>>()?;
-        let mut logs = hold(&self.logs);
-        let (rows, greatest) = &mut *logs;
-        if self.fault == LogFault::NumbersAgain {
-            *greatest = rows.last().map_or(0, |row| row.id);
-        }
-        let first = *greatest + 1;
-        for entry in entries {
-            *greatest += 1;
-            rows.push(LogRow { id: *greatest, entry });
-        }
-        Ok((first <= *greatest).then_some(LogIds { first, last: *greatest }))
-    }
-
-    async fn query(&self, _inner: &Inner, query: LogQuery) -> Result<LogPage> {
-        query.validate()?;
-        let logs = hold(&self.logs);
-        let rows = logs.0.iter().filter(|row| query.filter.matches(row)).cloned().collect();
-        Ok(page_of(&query, rows))
-    }
-
-    async fn max_log_id(&self, _inner: &Inner, filter: LogFilter) -> Result<u64> {
-        let logs = hold(&self.logs);
-        Ok(logs.0.iter().rfind(|row| filter.matches(row)).map_or(0, |row| row.id))
-    }
-
-    async fn prune(
-        &self,
-        _inner: &Inner,
-        retention: Retention,
-        _budget: Duration,
-    ) -> Result<Pruned> {
-        let rows = &mut hold(&self.logs).0;
-        let before = rows.len();
-        rows.retain(|row| retention.before.is_none_or(|time| row.entry.time >= time));
-        if let Some(most) = retention.max_bytes {
-            let mut bytes: u64 = rows.iter().map(|row| row.entry.text_bytes()).sum();
-            while bytes > most && !rows.is_empty() {
-                let newest = self.fault == LogFault::PrunesNewest;
-                let gone = rows.remove(if newest { rows.len() - 1 } else { 0 });
-                bytes -= gone.entry.text_bytes();
-            }
-        }
-        Ok(Pruned::rows((before - rows.len()) as u64))
-    }
-
-    async fn write(&self, inner: &Inner, batch: WriteBatch) -> Result<Vec<Outcome>> {
-        // A repeat deletes nothing: not the entries either that came since.
-        let repeated = self.names.get(&batch).is_some();
-        let outcomes = inner.write(batch.clone()).await?;
-        self.names.note(&batch, &outcomes);
-        if self.fault != LogFault::KeepsDeleted && !repeated {
-            for (id, ..) in deleted(&batch, &outcomes) {
-                let id = Some(id.to_string());
-                hold(&self.logs).0.retain(|row| row.entry.thread_id != id);
-            }
-        }
-        Ok(outcomes)
-    }
-
-    async fn stats(&self, inner: &Inner) -> Result<Stats> {
-        let mut stats = inner.stats().await?;
-        stats.log_entries = hold(&self.logs).0.len() as u64;
-        Ok(stats)
-    }
+    LogPage { items, more, deleted_through }
 }
 
 struct ByTime;
@@ -204,7 +110,7 @@ impl Sabotage for ByTime {
         query.validate()?;
         let mut rows = every_entry(inner, query.filter.clone()).await?;
         rows.sort_by_key(|row| (row.entry.time, row.id));
-        Ok(page_of(&query, rows))
+        Ok(page_of(&query, rows, deleted_through(inner).await?))
     }
 }
 

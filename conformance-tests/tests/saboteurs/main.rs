@@ -1,13 +1,17 @@
 //! Stores that are broken on purpose, each in one way that was seen in the wild or is likely to be.
 //! A suite that lets one of them pass proves nothing about that rule.
 
+mod apart;
 mod batches;
 mod failures;
 mod fixtures;
+mod following;
 mod handles;
 mod imitate;
 mod lists;
 mod logs;
+mod own_logs;
+mod pruning;
 mod resources;
 mod rows;
 mod sabotage;
@@ -54,6 +58,9 @@ fn all() -> Vec<Saboteur> {
         values::all(),
         tools::all(),
         logs::all(),
+        pruning::all(),
+        following::all(),
+        apart::all(),
         handles::all(),
         failures::all(),
         resources::all(),
@@ -104,7 +111,14 @@ fn tiers(saboteur: &Saboteur) -> Vec<Tier> {
         ("P-2", Tier::Processes),
         ("P-3", Tier::Kill),
         ("P-5", Tier::Runtime),
+        ("G-43", Tier::Interleaving),
+        ("G-52", Tier::Interleaving),
     ];
+    // On SQLite, where nothing else is about these rules, the rest would only take time.
+    let by_examples = ["G-48", "G-56", "P-61", "P-63", "P-70"];
+    if by_examples.contains(&saboteur.rules) {
+        return vec![Tier::Examples];
+    }
     let needed = others.into_iter().filter(|(rules, _)| saboteur.rules.contains(rules));
     let quick = [Tier::Examples, Tier::Model, Tier::Laws];
     quick.into_iter().chain(needed.map(|(_, tier)| tier)).collect()

@@ -11,7 +11,7 @@ use threadkeep_core::{
 use crate::Saboteur;
 use crate::fixtures::memory;
 use crate::imitate::{Listing, Lists, cut, whole};
-use crate::logs::{every_entry, page_of};
+use crate::logs::{deleted_through, every_entry, page_of};
 use crate::sabotage::{Inner, Sabotage};
 
 pub(crate) fn all() -> Vec<Saboteur> {
@@ -121,7 +121,8 @@ impl LogsLike {
 impl Sabotage for LogsLike {
     async fn query(&self, inner: &Inner, query: LogQuery) -> Result<LogPage> {
         query.validate()?;
-        Ok(page_of(&query, Self::matching(inner, &query.filter).await?))
+        let rows = Self::matching(inner, &query.filter).await?;
+        Ok(page_of(&query, rows, deleted_through(inner).await?))
     }
 
     async fn max_log_id(&self, inner: &Inner, filter: LogFilter) -> Result<u64> {

@@ -8,9 +8,9 @@ use threadkeep_core::{
 };
 
 use crate::Saboteur;
-use crate::fixtures::{memory, sqlite};
+use crate::fixtures::{memory, own_logs, sqlite};
 use crate::imitate::{Known, Listing, Lists, Names, Rewrite, Rewrites, cut, whole};
-use crate::logs::{LogFault, OwnLogs};
+use crate::own_logs::{LogFault, OwnLogs};
 use crate::sabotage::{Inner, Sabotage};
 
 pub(crate) fn all() -> Vec<Saboteur> {
@@ -21,11 +21,11 @@ pub(crate) fn all() -> Vec<Saboteur> {
         sound("sound_listing", |name| memory(name, |_| Lists(WholeListings))),
         sound("sound_rewriting", |name| memory(name, |_| Rewrites::new(AsItIs))),
         sound("sound_foretelling", |name| memory(name, |_| Foretells::default())),
-        sound("sound_logs", |name| memory(name, |_| OwnLogs::new(LogFault::Nothing))),
+        sound("sound_logs", |name| own_logs(name, |_| OwnLogs::new(LogFault::Nothing))),
     ]
 }
 
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Sabotage for Nothing {}
 

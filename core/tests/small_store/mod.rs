@@ -177,7 +177,7 @@ impl LogStore for SmallStore {
     }
 
     async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
-        Ok(self.note(format!("changed after {after} for {wait:?}"), ()))
+        self.note(format!("changed after {after} for {wait:?}"), Ok(()))
     }
 }
 

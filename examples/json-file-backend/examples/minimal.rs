@@ -17,14 +17,9 @@ impl Fixture for JsonFile {
         "json-file"
     }
     fn declared(&self) -> Declared {
-        Declared::everything()
+        Declared::least("not written yet")
             .without(Capability::ReadOnly, "not written yet")
-            .without_retention("not written yet")
-            .without_spoiling("not written yet")
-            .without_tamper("not written yet")
             .without_previous_format("there is one format so far")
-            .without_hold("not written yet")
-            .without_faults("not written yet")
     }
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
         Ok(Arc::new(JsonFileStore::open(workspace).await?))

@@ -118,6 +118,7 @@ impl Store for JsonFileStore {
 
     async fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
+        self.bell.close();
         self.writer.close().await;
         Ok(())
     }

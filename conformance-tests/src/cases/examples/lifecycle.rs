@@ -86,6 +86,7 @@ async fn after_closing_every_call_says_so(lab: &Lab) -> Verdict {
     fails(store.query(logs()).await, ErrorKind::Closed);
     fails(store.max_log_id(LogFilter::new()).await, ErrorKind::Closed);
     fails(store.prune(Retention::before(entry("m").time), budget).await, ErrorKind::Closed);
+    fails(store.changed(0, budget).await, ErrorKind::Closed);
     fails(store.stats().await, ErrorKind::Closed);
     fails(store.check().await, ErrorKind::Closed);
     fails(store.maintain(budget).await, ErrorKind::Closed);

@@ -12,6 +12,7 @@ use crate::lab::{Lab, Verdict};
 
 group! { Tier::Examples;
     G_15: one_level_exactly_or_a_least_level,
+    G_25: a_greatest_level_alone_or_with_a_least_one,
     G_16: a_time_range_includes_both_ends,
     G_17: substrings_of_target_module_file_and_message,
     G_18: any_of_several_substrings,
@@ -89,6 +90,30 @@ async fn one_level_exactly_or_a_least_level(lab: &Lab) -> Verdict {
     let neither = filter(|filter| {
         filter.level = Some(LogLevel::Info);
         filter.min_level = Some(LogLevel::Warn);
+    });
+    assert_eq!(entries.matching(neither).await?, NONE);
+    Ok(())
+}
+
+async fn a_greatest_level_alone_or_with_a_least_one(lab: &Lab) -> Verdict {
+    let store = lab.open().await?;
+    let entries =
+        Entries::append(&store, 10, |place, entry| entry.level = LogLevel::ALL[place % 5]).await?;
+    let levels = |range: std::ops::RangeInclusive<usize>| {
+        (0..10).filter(|place| range.contains(&(place % 5))).collect::<Vec<_>>()
+    };
+    for (most, graver) in LogLevel::ALL.into_iter().enumerate() {
+        let alone = filter(|filter| filter.max_level = Some(graver));
+        assert_eq!(entries.matching(alone.clone()).await?, levels(0..=most), "{graver}");
+        for (least, level) in LogLevel::ALL.into_iter().enumerate() {
+            let between = alone.clone().min_level(level);
+            assert_eq!(entries.matching(between).await?, levels(least..=most), "{level} {graver}");
+        }
+    }
+    // An exact level that is graver leaves nothing.
+    let neither = filter(|filter| {
+        filter.level = Some(LogLevel::Error);
+        filter.max_level = Some(LogLevel::Warn);
     });
     assert_eq!(entries.matching(neither).await?, NONE);
     Ok(())

@@ -24,7 +24,7 @@ const ENTRIES: usize = 2_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Appends entries of about a kilobyte that no store can make much smaller.
-async fn fill(store: &dyn Store) -> Result<()> {
+pub(super) async fn fill(store: &dyn Store) -> Result<()> {
     for texts in NOISE.chunks(100) {
         let entries = texts.iter().zip(0..).map(|(text, number)| {
             LogEntry::new(at(number).to_datetime(), LogLevel::Info, "target", text.clone())
@@ -47,7 +47,7 @@ static NOISE: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 /// The numbers of the entries, and the bytes that the logs take: their files, or their texts where
 /// there are none.
-async fn size(store: &dyn Store) -> Result<(Vec<u64>, u64)> {
+pub(super) async fn size(store: &dyn Store) -> Result<(Vec<u64>, u64)> {
     let query = LogQuery::new(LogFilter::new()).direction(Direction::Ascending);
     let rows = store.query(query.limit(LogQuery::MAX_LIMIT)).await?.items;
     let texts = rows.iter().map(|row| row.entry.text_bytes()).sum();

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use threadkeep_core::{
-    Direction, ErrorKind, LogEntry, LogFilter, LogLevel, LogQuery, LogRow, LogStore, LogStoreExt,
-    Result, Retention, Store, ThreadQuery, ThreadStore, limits,
+    Direction, ErrorKind, LogEntry, LogFilter, LogLevel, LogQuery, LogStore, LogStoreExt, Result,
+    Retention, Store, ThreadQuery, ThreadStore, limits,
 };
 
 use super::PERSISTENT;
+use super::entries::{entry, rows};
 use super::say::{at, fails, id, store_all, thread};
 use crate::cases::{Tier, group};
 use crate::lab::{Lab, Verdict};
@@ -34,17 +35,8 @@ group! { Tier::Examples;
     G_06: concurrent_appends_stay_whole,
 }
 
-fn entry(message: &str) -> LogEntry {
-    LogEntry::new(at(1_000).to_datetime(), LogLevel::Info, "target", message)
-}
-
 fn at_nanos(nanos: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::nanoseconds(nanos)
-}
-
-async fn rows(store: &dyn Store, filter: LogFilter) -> Result<Vec<LogRow>> {
-    let query = LogQuery::new(filter).direction(Direction::Ascending);
-    Ok(store.query(query.limit(LogQuery::MAX_LIMIT)).await?.items)
 }
 
 async fn messages(store: &dyn Store, query: LogQuery) -> Result<Vec<String>> {

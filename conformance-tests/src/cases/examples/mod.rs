@@ -2,15 +2,20 @@
 
 mod archive;
 mod batches;
+mod changes;
 mod checkpoints;
 mod copies;
 mod damage;
+mod deleted;
 mod deletes;
+pub(in crate::cases) mod entries;
 mod errors;
 mod filters;
+pub(in crate::cases) mod follow;
 mod histories;
 mod history;
 mod items;
+mod keeping;
 mod lifecycle;
 mod limits;
 mod lists;
@@ -19,6 +24,8 @@ mod log_sizes;
 mod logs;
 mod names;
 mod pages;
+mod read_only;
+mod retention;
 mod rollout_forms;
 mod rollout_laws;
 mod rollout_lines;
@@ -26,6 +33,7 @@ mod rollout_names;
 mod rollout_words;
 pub(in crate::cases) mod say;
 mod search;
+pub(in crate::cases) mod spoiled;
 mod threads;
 mod tools;
 mod values;
@@ -60,6 +68,13 @@ pub(crate) fn all() -> Vec<Case> {
         logs::cases(),
         log_sizes::cases(),
         log_filters::cases(),
+        retention::cases(),
+        deleted::cases(),
+        keeping::cases(),
+        changes::cases(),
+        follow::cases(),
+        read_only::cases(),
+        spoiled::cases(),
         lifecycle::cases(),
         damage::cases(),
         copies::cases(),

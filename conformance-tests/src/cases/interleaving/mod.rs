@@ -1,6 +1,7 @@
 //! Tasks and handles at once, whose answers some order must explain.
 
 mod batches;
+mod following;
 mod histories;
 mod logs;
 mod updates;
@@ -17,7 +18,7 @@ use crate::lab::{Failure, Lab, Verdict};
 use crate::role::Role;
 
 pub(crate) fn cases() -> Vec<Case> {
-    [histories::cases(), updates::cases(), batches::cases(), logs::cases()]
+    [histories::cases(), updates::cases(), batches::cases(), logs::cases(), following::cases()]
         .into_iter()
         .flatten()
         .collect()

@@ -1,5 +1,6 @@
 //! Several processes on one store.
 
+mod following;
 mod holding;
 mod opening;
 mod reading;
@@ -12,12 +13,25 @@ use crate::role::Role;
 
 pub(crate) fn cases() -> Vec<Case> {
     // What takes longest begins first.
-    let groups = [holding::cases(), writing::cases(), reading::cases(), opening::cases()];
+    let groups = [
+        holding::cases(),
+        writing::cases(),
+        reading::cases(),
+        opening::cases(),
+        following::cases(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
 pub(crate) fn roles() -> Vec<Role> {
-    vec![opening::OPENER, writing::PATCHER, reading::WRITER, holding::HOLDER]
+    vec![
+        opening::OPENER,
+        writing::PATCHER,
+        reading::WRITER,
+        holding::HOLDER,
+        following::LOGGER,
+        following::SPOILER,
+    ]
 }
 
 /// A part that takes longer hangs.
