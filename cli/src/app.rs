@@ -9,6 +9,7 @@ use threadkeep::{Error, ErrorKind, Result, Store};
 
 use crate::args::Global;
 use crate::home;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, text};
 
 /// What every command works with.
@@ -17,16 +18,27 @@ pub(crate) struct App {
     pub(crate) output: Output,
     /// Shared with whoever closes the store, also when the command was interrupted.
     opened: Arc<OnceLock<Arc<dyn Store>>>,
+    interrupt: Interrupt,
 }
 
 impl App {
     pub(crate) fn new(global: Global, output: Output) -> Self {
-        Self { global, output, opened: Arc::default() }
+        Self { global, output, opened: Arc::default(), interrupt: Interrupt::default() }
     }
 
     /// The store, once a command has opened it.
     pub(crate) fn opened(&self) -> Arc<OnceLock<Arc<dyn Store>>> {
         Arc::clone(&self.opened)
+    }
+
+    /// Ctrl-C, for a command that goes on until then.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
+    /// Has this store in place of the one that was named.
+    pub(crate) fn use_store(&mut self, url: String) {
+        self.global.store = Some(url);
     }
 
     /// The URL of the store.
@@ -68,10 +80,56 @@ impl App {
     /// Opens the store as it is.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
         let url = self.store_url()?;
+        self.open_as(&url, threadkeep::open(&url)).await
+    }
+
+    async fn open_as(
+        &self,
+        url: &str,
+        opening: impl Future<Output = Result<Arc<dyn Store>>>,
+    ) -> Result<Arc<dyn Store>> {
         let start = Instant::now();
-        let store = threadkeep::open(&url).await?;
+        let store = opening.await?;
         self.output.detail(format_args!("opened {url} in {}", text::duration(start.elapsed())));
         Ok(Arc::clone(self.opened.get_or_init(|| store)))
+    }
+
+    /// Opens a store that is there, to read what it holds and nothing else.
+    pub(crate) async fn open_for_reading(&self) -> Result<Arc<dyn Store>> {
+        if self.is_in_memory() {
+            return self.open().await;
+        }
+        let url = self.existing_store_url()?;
+        self.open_as(&url, threadkeep::open_read_only(&url)).await
+    }
+
+    /// Opens a store that is there, to delete log entries as the caller says, and no others.
+    pub(crate) async fn open_for_pruning(&self) -> Result<Arc<dyn Store>> {
+        if self.is_in_memory() {
+            return self.open().await;
+        }
+        let url = self.existing_store_url()?;
+        let parting = if url.contains('?') { '&' } else { '?' };
+        let keeping = format!("{url}{parting}retention=off");
+        self.open_as(&url, threadkeep::open(&keeping)).await
+    }
+
+    /// The URL of the store, which must be there.
+    fn existing_store_url(&self) -> Result<String> {
+        let url = match self.global.store.as_deref() {
+            Some(url) if !url.is_empty() => url.to_owned(),
+            _ => home::default_store_url()?,
+        };
+        if let Some(path) = path_of(&url)
+            && let Err(error) = path.metadata()
+            && error.kind() == std::io::ErrorKind::NotFound
+        {
+            let missing = format!("there is no store {}", path.display());
+            let index = self.command_line("index");
+            return Err(Error::new(ErrorKind::NotFound, missing)
+                .hint(format!("name the store with --store, or make it with `{index}`")));
+        }
+        Ok(url)
     }
 
     /// Opens the store for reading. A store in memory is filled from the home first, so that every
@@ -119,6 +177,14 @@ impl App {
     }
 }
 
+/// The file of a store that is kept.
+fn path_of(url: &str) -> Option<&Path> {
+    let (scheme, rest) = url.split_once(':')?;
+    let path = rest.rsplit_once('?').map_or(rest, |(path, _)| path);
+    let is_kept = matches!(scheme, "sqlite" | "redb") && !path.is_empty();
+    is_kept.then(|| Path::new(path))
+}
+
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-:=@%+,~".contains(c);
@@ -132,6 +198,21 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_stores() {
+        for (url, path) in [
+            ("sqlite:/a/b.db", Some("/a/b.db")),
+            ("sqlite:a?b.db?", Some("a?b.db")),
+            ("redb:/a/b.redb", Some("/a/b.redb")),
+            ("redb:a?b?sharing=single", Some("a?b")),
+            ("memory:", None),
+            ("sqlite:", None),
+            ("b.db", None),
+        ] {
+            assert_eq!(path_of(url), path.map(Path::new), "{url}");
+        }
+    }
 
     #[test]
     fn words_survive_a_shell() {

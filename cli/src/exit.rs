@@ -14,6 +14,8 @@ pub(crate) enum Done {
     InPart,
     /// A check found damage.
     Damaged,
+    /// It would have gone on, and Ctrl-C ended it, as is usual.
+    Stopped,
 }
 
 impl Done {
@@ -27,6 +29,7 @@ impl Done {
             Self::Whole => 0,
             Self::InPart => 4,
             Self::Damaged => 6,
+            Self::Stopped => 130,
         })
     }
 }

@@ -21,18 +21,27 @@ pub(crate) fn codex_home(asked: Option<PathBuf>) -> Result<PathBuf> {
 
 /// The URL of the store in the user's data folder, whose own folder is made where it is missing.
 pub(crate) fn default_store() -> Result<String> {
-    let folder = data_folder()?.join("threadkeep");
+    let folder = store_folder()?;
     create_private(&folder).map_err(|error| {
         Error::new(ErrorKind::Io, format!("the folder {} cannot be made", folder.display()))
             .with_source(error)
             .hint("make it yourself, or choose a store with --store sqlite:PATH")
     })?;
-    let path = folder.join("threads.db");
+    default_store_url()
+}
+
+/// The same URL, whether anything is there or not.
+pub(crate) fn default_store_url() -> Result<String> {
+    let path = store_folder()?.join("threads.db");
     let Some(path) = path.to_str() else {
         return Err(Error::invalid_input(format!("{} is not UTF-8", path.display()))
             .hint("choose a store with --store sqlite:PATH"));
     };
     Ok(format!("sqlite:{path}"))
+}
+
+fn store_folder() -> Result<PathBuf> {
+    Ok(data_folder()?.join("threadkeep"))
 }
 
 fn user_home() -> Result<PathBuf> {

@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod home;
 mod ids;
+mod interrupt;
 mod output;
 mod report;
 mod when;
@@ -51,11 +52,15 @@ fn main() -> ExitCode {
 async fn run(mut app: App, command: Command) -> ExitCode {
     let start = Instant::now();
     let opened = app.opened();
+    let interrupt = app.interrupt();
     let result = {
-        let work = pin!(commands::run(&mut app, command));
-        match select(work, pin!(interrupted())).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(Failure::Interrupted),
+        let mut work = pin!(commands::run(&mut app, command));
+        loop {
+            match select(work.as_mut(), pin!(interrupted())).await {
+                Either::Left((result, _)) => break result,
+                Either::Right(_) if interrupt.pass_on() => {}
+                Either::Right(_) => break Err(Failure::Interrupted),
+            }
         }
     };
     let result = result.and_then(|done| Ok(app.output.finish().map(|()| done)?));

@@ -17,9 +17,9 @@ pub(crate) struct When {
     pub(crate) relative: bool,
 }
 
-/// Reads RFC 3339, `YYYY-MM-DD` with or without a time of day (UTC), an age such as `7d`, or `now`,
-/// `today` and `yesterday`. A day without a time of day is a whole one: it means its first instant
-/// as a beginning and its last as an end.
+/// Reads RFC 3339, `YYYY-MM-DD` with or without a time of day (UTC), an age such as `7d`, `now`,
+/// `today` and `yesterday`, or digits alone: seconds since 1970, or milliseconds. A day without a
+/// time of day is a whole one: it means its first instant as a beginning and its last as an end.
 pub(crate) fn parse(text: &str, end: End, now: DateTime<Utc>) -> Result<When, Error> {
     let text = text.trim();
     if let Some(time) = relative(text, end, now) {
@@ -41,7 +41,8 @@ fn relative(text: &str, end: End, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     }
 }
 
-fn age(text: &str) -> Option<TimeDelta> {
+/// Reads an age such as `90s`, `10m`, `2h`, `7d` or `4w`.
+pub(crate) fn age(text: &str) -> Option<TimeDelta> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = text.split_at(digits);
     let count: i64 = count.parse().ok()?;
@@ -56,7 +57,24 @@ fn age(text: &str) -> Option<TimeDelta> {
     TimeDelta::try_seconds(count.checked_mul(seconds)?)
 }
 
+/// From this number on a time is in milliseconds: as seconds it would be after the year 5000, and as
+/// milliseconds it is after 1973.
+const MILLISECONDS: i64 = 100_000_000_000;
+
+fn since_1970(text: &str) -> Option<DateTime<Utc>> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match text.parse().ok()? {
+        seconds if seconds < MILLISECONDS => DateTime::from_timestamp(seconds, 0),
+        milliseconds => DateTime::from_timestamp_millis(milliseconds),
+    }
+}
+
 fn exact(text: &str, end: End) -> Option<DateTime<Utc>> {
+    if let Some(time) = since_1970(text) {
+        return Some(time);
+    }
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
     }
@@ -99,7 +117,13 @@ mod tests {
             (" 7d ", "2026-03-03T12:00:00.000", true),
             ("30min", "2026-03-10T11:30:00.000", true),
             ("now", "2026-03-10T12:00:00.000", true),
+            ("10m", "2026-03-10T11:50:00.000", true),
             ("yesterday", "2026-03-09T00:00:00.000", true),
+            ("0", "1970-01-01T00:00:00.000", false),
+            ("1772357400", "2026-03-01T09:30:00.000", false),
+            ("1772357400250", "2026-03-01T09:30:00.250", false),
+            ("99999999999", "5138-11-16T09:46:39.000", false),
+            ("100000000000", "1973-03-03T09:46:40.000", false),
         ] {
             assert_eq!(read(text, End::From), Some((expected.into(), relative)), "{text}");
         }
@@ -118,8 +142,9 @@ mod tests {
         for text in [
             "",
             "h",
-            "7",
             "7y",
+            "+7",
+            "9223372036854775807",
             "-7d",
             "99999999999999999999d",
             "9999999999999d",

@@ -18,8 +18,8 @@ Where more threads follow, the flags of the next page are printed on stderr, or 
 last line {\"next\": CURSOR}. Rows that cannot be read are named on stderr, with exit code 4.
 
 TIME is RFC 3339 (2026-03-01T09:30:00Z), a date with or without a time of day in UTC (2026-03-01,
-\"2026-03-01 09:30\"), an age (90s, 30min, 2h, 7d, 4w), now, today or yesterday. A day without a time
-of day counts whole.";
+\"2026-03-01 09:30\"), an age (90s, 30min, 2h, 7d, 4w), now, today or yesterday, or seconds or
+milliseconds since 1970. A day without a time of day counts whole.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MORE)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use list::{ListArgs, Sort};
-pub(crate) use logs::LogsArgs;
+pub(crate) use logs::{Form, KeepArgs, LogsArgs, SelectArgs, ShowArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,6 +17,7 @@ Examples:
   threadkeep list --cwd . --since 7d      this week's threads of this folder
   threadkeep list -g migration --any      also archived ones, by words
   threadkeep show 019d7141                any beginning or end of an id does
+  threadkeep logs -f -p warn              warnings and errors as they come
   threadkeep --store memory: list         without any store: read the home, show, forget
   threadkeep list --json -n 100000 | jq -r .title
 
@@ -51,6 +52,7 @@ pub(crate) struct Global {
 
     /// The Codex home, which holds the folder sessions [default: ~/.codex]
     #[arg(long, global = true, value_name = "DIR", env = "CODEX_HOME", hide_env_values = true)]
+    #[arg(alias = "codex-home")]
     pub(crate) home: Option<PathBuf>,
 
     /// One JSON object a line, on stdout and for errors on stderr
@@ -138,8 +140,11 @@ pub(crate) enum Command {
     /// the store is damaged, 4 that only the index differs from the files.
     Check,
 
-    /// Print log entries of the store, the newest last
-    Logs(LogsArgs),
+    /// Print log entries of the store, the newest last, or follow them
+    ///
+    /// Without -f prints what is there and stops. Only reads the store, unless it is told to delete
+    /// entries.
+    Logs(Box<LogsArgs>),
 
     /// Print a completion script for a shell
     Completions {

@@ -4,6 +4,7 @@
 //! terminal; and text for people where it is. Text of threads and logs was written by others, so
 //! none of it reaches a terminal unescaped.
 
+pub(crate) mod hangup;
 pub(crate) mod json;
 pub(crate) mod stderr;
 pub(crate) mod table;
@@ -117,6 +118,17 @@ impl Output {
         } else {
             stderr::note(note, hint);
         }
+    }
+
+    /// Says beside the results, on stderr, what belongs between two of them.
+    pub(crate) fn aside(&mut self, aside: &str) -> io::Result<()> {
+        self.stdout.flush()?;
+        if self.is_json() {
+            stderr::object(&json!({ "note": aside, "hint": null }));
+        } else {
+            stderr::faint(aside);
+        }
+        Ok(())
     }
 
     /// Says on stderr, where that is wanted, what was done.

@@ -33,6 +33,20 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// The text for people, in its lines and with its tabs: what else would act on a terminal is made
+/// visible.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| matches!(c, '\n' | '\t') || !acts(c);
+    if text.chars().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut visible = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if plain(c) { visible.push(c) } else { push_visible(&mut visible, c) }
+    }
+    Cow::Owned(visible)
+}
+
 /// The text for people, on one line: white space runs become one space, and what would act on a
 /// terminal is made visible.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
@@ -156,6 +170,7 @@ mod tests {
         let hostile = "a\x1b[2J\u{9b}1m\tb\nc\\d\u{202e}e\u{7f}";
         assert_eq!(escape(hostile), r"a\u{1b}[2J\u{9b}1m\tb\nc\\d\u{202e}e\u{7f}");
         assert_eq!(one_line(hostile), r"a\u{1b}[2J\u{9b}1m b c\d\u{202e}e\u{7f}");
+        assert_eq!(visible(hostile), "a\\u{1b}[2J\\u{9b}1m\tb\nc\\d\\u{202e}e\\u{7f}");
         assert_eq!(one_line("  two \r\n words "), "two words");
         assert!(matches!(one_line("plain text"), Cow::Borrowed(_)));
     }

@@ -141,7 +141,7 @@ fn log_entries_are_printed_alike() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for setup in &setups {
         runtime.block_on(async {
-            let store = threadkeep::open(&setup.store).await.unwrap();
+            let store = threadkeep::open(&setup.keeping_all()).await.unwrap();
             for entries in entries.chunks(77) {
                 store.insert_logs(entries.to_vec()).await.unwrap();
             }
@@ -151,10 +151,14 @@ fn log_entries_are_printed_alike() {
     for arguments in [
         &["logs", "-n", "1000"][..],
         &["logs", "-r", "-n", "20"],
-        &["logs", "--level", "warn"],
-        &["logs", "--thread", "thread-2"],
+        &["logs", "-p", "warn"],
+        &["logs", "-p", "debug..info", "-n", "all", "--show-cursor"],
+        &["logs", "-t", "thread-2"],
+        &["logs", "--no-thread", "-t", "thread-1", "--process", "3"],
         &["logs", "-g", "ENTRY 4"],
+        &["logs", "-g", "^entry 4\\d*7.é", "-n", "30", "-r"],
         &["logs", "--target", "part_10"],
+        &["logs", "--module", "part_1", "--exclude", "PART_10", "--exclude", "part_3"],
     ] {
         print_the_same(&setups, arguments);
     }

@@ -136,7 +136,7 @@ fn wrong_usage() {
         (&["list", "--after", "nonsense"], "is no cursor"),
         (&["lits"], "lits"),
         (&["archive"], "ID"),
-        (&["logs", "-n", "0"], "1 or more"),
+        (&["logs", "-n", "-1"], "no number of entries"),
         (&["list", "--color", "sometimes"], "sometimes"),
     ] {
         let told = setup.run(arguments).expect(2).err;

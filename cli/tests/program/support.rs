@@ -62,6 +62,12 @@ impl Setup {
         setup
     }
 
+    /// The URL of the store for a handle that keeps log entries of any age.
+    pub(crate) fn keeping_all(&self) -> String {
+        let parting = if self.store.contains('?') { '&' } else { '?' };
+        format!("{}{parting}retention=off", self.store)
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(&["--store", &self.store, "--home"]);
         command.arg(&self.home).args(arguments);
