@@ -7,30 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Gate, LONG, built, entries, messages, wait_until};
+use common::{LONG, built, entries, gated, log, messages, wait_until};
 use threadkeep_core::hooks::{Call, Fault, Faults, Hook, Hooked};
 use threadkeep_core::{Error, ErrorKind, LogLevel, Result, Store as _};
 use threadkeep_memory::MemoryStore;
-use threadkeep_tracing::{LogCounts, LogLayer, LogLayerBuilder};
+use threadkeep_tracing::{LogCounts, LogLayer};
 use tracing::dispatcher::with_default;
-use tracing::{Dispatch, error, info};
-
-/// A layer in front of a store whose appends wait at a gate, which is shut.
-fn gated(
-    set: impl FnOnce(LogLayerBuilder) -> LogLayerBuilder,
-) -> (MemoryStore, Arc<Gate>, Dispatch, threadkeep_tracing::LogGuard) {
-    let store = MemoryStore::new();
-    let gate = Gate::shut();
-    let hooked = Hooked::new(store.clone()).with(Arc::clone(&gate));
-    let builder = LogLayer::builder(hooked).interval(Duration::from_millis(1));
-    let (dispatch, guard) = built(set(builder));
-    (store, gate, dispatch, guard)
-}
-
-/// Logs these numbers.
-fn log(dispatch: &Dispatch, numbers: std::ops::Range<usize>) {
-    with_default(dispatch, || numbers.for_each(|number| info!("entry {number}")));
-}
+use tracing::{error, info};
 
 fn is_gap(message: &str) -> bool {
     message.contains("dropped")
@@ -282,101 +265,6 @@ fn a_gap_before_an_entry_that_panics_is_told() {
         "1 log entry was dropped: formatting panicked",
     ];
     assert_eq!(messages(&store), expected);
-}
-
-#[test]
-fn dropping_the_guard_writes_what_is_queued_without_a_runtime() {
-    let store = MemoryStore::new();
-    let builder = LogLayer::builder(store.clone()).interval(LONG);
-    let (dispatch, guard) = built(builder);
-    log(&dispatch, 0..3_000);
-    let begun = Instant::now();
-    drop(guard);
-    assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(messages(&store).len(), 3_000);
-    log(&dispatch, 0..1);
-    assert_eq!(messages(&store).len(), 3_000);
-}
-
-#[tokio::test]
-async fn dropping_the_guard_works_inside_a_runtime_too() {
-    let store = MemoryStore::new();
-    let (dispatch, guard) = built(LogLayer::builder(store.clone()).interval(LONG));
-    log(&dispatch, 0..10);
-    drop(guard);
-    assert_eq!(messages(&store).len(), 10);
-}
-
-#[test]
-fn closing_ends_in_time_where_the_store_hangs() {
-    let (_, gate, dispatch, guard) =
-        gated(|builder| builder.batch(4).close_timeout(Duration::from_millis(100)));
-    let stats = guard.stats();
-    log(&dispatch, 0..4);
-    gate.wait_for(1);
-    log(&dispatch, 4..10);
-    let begun = Instant::now();
-    let counts = guard.close();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!((counts.queued, counts.written, counts.emitted()), (10, 0, 10));
-    log(&dispatch, 10..12);
-    gate.open();
-    // What comes of it later is counted as well.
-    wait_until("the writer to end", || stats.queued() == 0);
-    let LogCounts { written, uncertain, closed, .. } = stats.counts();
-    assert_eq!((written, uncertain, closed), (4, 0, 8));
-}
-
-/// Never answers an append, as a server does that is out of reach.
-struct Silent;
-
-#[async_trait::async_trait]
-impl threadkeep_core::LogStore for Silent {
-    async fn append(
-        &self,
-        _: Vec<threadkeep_core::LogEntry>,
-    ) -> Result<Option<threadkeep_core::LogIds>> {
-        std::future::pending().await
-    }
-
-    async fn query(&self, _: threadkeep_core::LogQuery) -> Result<threadkeep_core::LogPage> {
-        Ok(threadkeep_core::LogPage::default())
-    }
-
-    async fn max_log_id(&self, _: threadkeep_core::LogFilter) -> Result<u64> {
-        Ok(0)
-    }
-
-    async fn prune(
-        &self,
-        _: threadkeep_core::Retention,
-        _: Duration,
-    ) -> Result<threadkeep_core::Pruned> {
-        Err(Error::new(ErrorKind::Unsupported, "nothing is kept"))
-    }
-
-    async fn changed(&self, _: u64, _: Duration) -> Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn closing_gives_an_append_up_that_does_not_answer() {
-    let builder = LogLayer::builder(Silent)
-        .interval(Duration::ZERO)
-        .batch(4)
-        .close_timeout(Duration::from_millis(100));
-    let (dispatch, guard) = built(builder);
-    log(&dispatch, 0..10);
-    let begun = Instant::now();
-    let error = guard.flush(Duration::from_millis(10)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.to_string().contains("10 log entries") && error.hint_text().is_some());
-    let counts = guard.close();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    assert_eq!(counts.queued, 0);
-    assert!((1..=4).contains(&counts.uncertain), "{counts:?}");
-    assert_eq!(counts.uncertain + counts.closed, 10);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use threadkeep_core::hooks::{Call, Hook};
+use threadkeep_core::hooks::{Call, Hook, Hooked};
 use threadkeep_core::{Direction, LogEntry, LogFilter, LogQuery, LogStore, Result};
 use threadkeep_memory::MemoryStore;
 use threadkeep_tracing::{LogCounts, LogGuard, LogLayer, LogLayerBuilder};
@@ -110,4 +110,23 @@ impl Hook for Gate {
         }
         Ok(())
     }
+}
+
+/// A layer in front of a store whose appends wait at a gate, which is shut.
+pub(crate) fn gated(
+    set: impl FnOnce(LogLayerBuilder) -> LogLayerBuilder,
+) -> (MemoryStore, Arc<Gate>, Dispatch, LogGuard) {
+    let store = MemoryStore::new();
+    let gate = Gate::shut();
+    let hooked = Hooked::new(store.clone()).with(Arc::clone(&gate));
+    let builder = LogLayer::builder(hooked).interval(Duration::from_millis(1));
+    let (dispatch, guard) = built(set(builder));
+    (store, gate, dispatch, guard)
+}
+
+/// Logs these numbers.
+pub(crate) fn log(dispatch: &Dispatch, numbers: std::ops::Range<usize>) {
+    tracing::dispatcher::with_default(dispatch, || {
+        numbers.for_each(|number| tracing::info!("entry {number}"));
+    });
 }
