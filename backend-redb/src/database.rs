@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use redb::{
-    ConcurrencyMode, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _, WriteTransaction,
+    ConcurrencyMode, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _, StorageBackend as _,
+    WriteTransaction,
 };
 use threadkeep_core::{Error, ErrorKind, Result};
 
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) mode: ConcurrencyMode,
     pub(crate) read_only: bool,
+    /// What is only read may have been left by a process that was killed.
+    pub(crate) left: bool,
     pub(crate) deadline: Duration,
     /// Bytes of memory for pages.
     pub(crate) cache: usize,
@@ -47,8 +50,11 @@ enum Handle {
     /// It could not be opened anew so far.
     Lost,
     Writer(redb::Database, Storage),
-    Reader(ReadOnlyDatabase),
+    Reader(ReadOnlyDatabase, Storage),
 }
+
+/// The bytes that every commit changes.
+pub(crate) type Header = [u8; 320];
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,6 +73,13 @@ impl Database {
             given_up: AtomicBool::new(false),
             writing: AtomicBool::new(false),
         })
+    }
+
+    /// Opens a file that exists to read it, also where a process was killed that had it open and
+    /// nobody has put it in order since.
+    pub(crate) fn open_left(path: &Path, settings: Settings) -> Result<Self, Failure> {
+        let settings = Settings { left: true, ..settings };
+        Self::open(path, settings)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -96,7 +109,7 @@ impl Database {
             let handle = self.handle()?;
             let transaction = guarded(|| match &*handle {
                 Handle::Writer(database, _) => Ok(database.begin_read()?),
-                Handle::Reader(database) => Ok(database.begin_read()?),
+                Handle::Reader(database, _) => Ok(database.begin_read()?),
                 Handle::Closed | Handle::Lost => Err(errors::closed().into()),
             })?;
             Ok((handle, transaction))
@@ -163,6 +176,40 @@ impl Database {
         }
     }
 
+    /// What the file begins with: while it is the same, so is what a transaction would read. `None`
+    /// where it cannot be told without one.
+    pub(crate) fn header(&self) -> Option<Header> {
+        let handle = self.handle.read().unwrap_or_else(PoisonError::into_inner);
+        let (Handle::Writer(_, storage) | Handle::Reader(_, storage)) = &*handle else {
+            return None;
+        };
+        let mut header = [0; 320];
+        storage.read(0, &mut header).ok().map(|()| header)
+    }
+
+    /// Opens the file again where it was let go of.
+    pub(crate) fn wake(&self) -> Result<()> {
+        let woken = self.handle().map(drop);
+        woken.map_err(|failure| failure.at(&self.path, "open"))
+    }
+
+    /// Closes the file until it is needed again: what is free at its end goes back to the system.
+    pub(crate) fn let_go(&self) {
+        let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*handle, Handle::Closed) || self.writing.load(Ordering::Acquire) {
+            return;
+        }
+        self.given_up.store(true, Ordering::Release);
+        let closed = match std::mem::replace(&mut *handle, Handle::Lost) {
+            Handle::Writer(database, _) => database.close(),
+            Handle::Reader(database, _) => database.close(),
+            Handle::Closed | Handle::Lost => Ok(()),
+        };
+        if let Err(error) = closed {
+            tracing::debug!(%error, path = %self.path.display(), "a file was not closed in order");
+        }
+    }
+
     /// Whether redb finds the file sound; what it could mend it has mended then. Nobody else gets
     /// at the file meanwhile.
     pub(crate) fn is_sound(&self) -> Result<bool, Failure> {
@@ -184,7 +231,7 @@ impl Database {
         let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
         let closed = match std::mem::replace(&mut *handle, Handle::Closed) {
             Handle::Writer(database, _) => database.close(),
-            Handle::Reader(database) => database.close(),
+            Handle::Reader(database, _) => database.close(),
             Handle::Closed | Handle::Lost => Ok(()),
         };
         // What redb gave up is put in order when the file is opened again.
@@ -225,7 +272,7 @@ impl Database {
 
     fn not_writable(&self, handle: &Handle) -> Error {
         match handle {
-            Handle::Reader(_) => read_only(&self.path),
+            Handle::Reader(..) => read_only(&self.path),
             _ => errors::closed(),
         }
     }
@@ -241,8 +288,12 @@ fn open(path: &Path, settings: &Settings) -> Result<Handle, Failure> {
     builder.set_cache_size(settings.cache).set_concurrency_mode(settings.mode);
     guarded(|| {
         if settings.read_only {
-            let file = Storage::new(settings.files.open_to_read(path)?, settings.deadline);
-            return Ok(Handle::Reader(builder.open_read_only_with_backend(file)?));
+            let mut file = Storage::new(settings.files.open_to_read(path)?, settings.deadline);
+            if settings.left {
+                file = file.left();
+            }
+            let database = builder.open_read_only_with_backend(file.clone())?;
+            return Ok(Handle::Reader(database, file));
         }
         let file = Storage::new(settings.files.open(path)?, settings.deadline);
         Ok(Handle::Writer(builder.create_with_backend(file.clone())?, file))

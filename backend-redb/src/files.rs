@@ -24,8 +24,8 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn StorageBackend>>;
     /// A new, empty file; what was there under the name is gone.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageBackend>>;
-    /// How long the file is; `None` where there is none.
-    fn length(&self, path: &Path) -> io::Result<Option<u64>>;
+    /// The file at this path; `None` where there is none.
+    fn find(&self, path: &Path) -> io::Result<Option<Found>>;
     /// Gives a file another name, in place of what had it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes a file go; answers whether there was one.
@@ -36,10 +36,19 @@ pub(crate) trait Files: Debug + Send + Sync + 'static {
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
     /// Keeps others from creating or upgrading what is at this path, until the value is dropped.
     fn lock(&self, path: &Path, wait: Duration) -> Result<Box<dyn Any + Send>>;
-    /// What was written into the file of that lock.
+    /// What was written into the file of that lock; nothing where there is none.
     fn note(&self, path: &Path) -> io::Result<String>;
     /// Writes it anew; by whoever has the lock.
     fn set_note(&self, path: &Path, text: &str) -> io::Result<()>;
+}
+
+/// A file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How long it is.
+    pub(crate) bytes: u64,
+    /// What tells it from others that have its name before or after it; 0 where that is not known.
+    pub(crate) file: u64,
 }
 
 /// The file system of this machine.
@@ -67,8 +76,13 @@ impl Files for System {
         backend(options.open(path)?)
     }
 
-    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
-        present(fs::metadata(path)).map(|file| file.map(|file| file.len()))
+    fn find(&self, path: &Path) -> io::Result<Option<Found>> {
+        let found = present(fs::metadata(path))?;
+        #[cfg(unix)]
+        let file = std::os::unix::fs::MetadataExt::ino;
+        #[cfg(not(unix))]
+        let file = |_: &fs::Metadata| 0;
+        Ok(found.map(|found| Found { bytes: found.len(), file: file(&found) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

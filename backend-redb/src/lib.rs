@@ -9,6 +9,8 @@
 //!   one process share the file, its cache and its writers.
 //! - Logs lie in segments of 16 MiB, each a file, so that old ones are dropped whole and their space
 //!   is the system's at once. A damaged segment never stops threads.
+//! - Entries beyond the [retention](RedbOptions::retention) go while nothing else is written. Where the
+//!   last segment is damaged, it is moved aside and logs go on in a new one.
 //! - Where redb has given a file up, after a failed write or a full disk, it is opened anew at the
 //!   next call.
 //!
@@ -28,6 +30,7 @@
 //! # }).unwrap();
 //! ```
 
+mod blocks;
 mod copy;
 mod database;
 mod doomed;
@@ -37,24 +40,34 @@ mod faults;
 mod files;
 mod holders;
 mod interner;
+mod keep;
 mod listing;
+mod log_pages;
 mod log_reader;
+mod log_taking;
 mod log_writer;
 mod logs;
 mod maintain;
+mod names;
 mod network;
 mod open;
 mod options;
+mod outline;
+mod owner;
+mod prune;
 mod reader;
 mod registry;
 mod rows;
 mod segment;
 mod segments;
+mod space;
 mod storage;
 mod tables;
+mod tally;
 mod threads;
 mod tools;
 mod turns;
+mod unpacked;
 mod writer;
 
 #[cfg(feature = "faults")]
@@ -65,8 +78,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use threadkeep_core::{Error, ErrorKind, Result};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use crate::logs::Logs;
 use crate::open::OpenStore;
 use crate::registry::Handle;
 
@@ -93,7 +108,17 @@ impl RedbStore {
         Self::open_with(path, RedbOptions::default()).await
     }
 
-    /// The same with options. A file that is open in this process keeps those it was opened with.
+    /// Opens the store only to be read: in a folder that may not be written to, and while others
+    /// write. Nothing is created or changed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) where there is no store, and those of [`open`](Self::open).
+    pub async fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, RedbOptions::default().read_only(true)).await
+    }
+
+    /// The same as [`open`](Self::open) with options. A file that is open in this process keeps those it was opened with.
     pub async fn open_with(path: impl AsRef<Path>, options: RedbOptions) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let opened = spawn_blocking(move || registry::open(&path, &options)).await;
@@ -112,13 +137,31 @@ impl RedbStore {
         work: impl FnOnce(&OpenStore) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let store = Arc::clone(self.store()?);
-        let permit = store.readers.clone().acquire_owned().await.map_err(|_| errors::closed())?;
-        let read = spawn_blocking(move || {
-            let _permit = permit;
-            work(&store)
-        });
-        read.await.map_err(|error| not_ended(error, "reading"))?
+        let readers = Arc::clone(&store.readers);
+        blocking(readers, move || work(&store)).await
     }
+
+    /// The same for logs.
+    pub(crate) async fn read_logs<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Logs) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = Arc::clone(self.store()?);
+        let readers = Arc::clone(&store.log_readers);
+        blocking(readers, move || work(&store.logs)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    readers: Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let permit = readers.acquire_owned().await.map_err(|_| errors::closed())?;
+    let read = spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    read.await.map_err(|error| not_ended(error, "reading"))?
 }
 
 /// The runtime is ending, or what was done panicked.

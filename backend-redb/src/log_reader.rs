@@ -1,186 +1,203 @@
 //! Reading the logs: segment by segment, block by block, unpacking only what may hold a match.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use redb::{ReadTransaction, TableDefinition};
-use threadkeep_core::{Direction, LogEntry, LogFilter, LogRow, LogThreads};
-use threadkeep_migrations::kv::{self, BlockEntry, BlockHead, BlockRows, Site};
+use redb::{ReadOnlyTable, ReadTransaction};
+use threadkeep_core::{Direction, LogFilter, LogRow};
+use threadkeep_migrations::kv::{self, BlockEntry, BlockRows};
 
 use crate::errors::Failure;
-use crate::tables::{BLOCKS, HEADS, LOG_PROCESSES, LOG_THREADS, SITES};
+use crate::names::{NamedSite, Names};
+use crate::outline::{Bits, BlockOutline, Outline};
+use crate::tables::{BLOCKS, STATE};
+use crate::unpacked::Unpacked;
 
-/// Adds the entries of one segment that match to `found`, until there are `wanted`.
-pub(crate) fn collect(
-    transaction: &ReadTransaction,
-    filter: &LogFilter,
-    direction: Direction,
+type Time = (i64, u32);
+
+/// What is looked for, and what was found of it.
+pub(crate) struct Search<'a> {
+    pub(crate) filter: &'a LogFilter,
+    pub(crate) direction: Direction,
+    /// So many at most.
     wanted: usize,
-    found: &mut Vec<LogRow>,
-) -> Result<(), Failure> {
-    let Some(names) = Names::of(transaction, filter)? else { return Ok(()) };
-    let heads = transaction.open_table(HEADS)?;
-    let blocks = transaction.open_table(BLOCKS)?;
-    let before = filter.before_id.unwrap_or(u64::MAX);
-    let mut range = heads.range(..before)?;
-    loop {
-        let entry = match direction {
-            Direction::Ascending => range.next(),
-            Direction::Descending => range.next_back(),
-        };
-        let Some(entry) = entry else { return Ok(()) };
-        let (first, head) = entry?;
-        let first = first.value();
-        let head = kv::decode_head(first, head.value())?;
-        if filter.after_id.is_some_and(|after| head.last_id <= after) {
-            match direction {
-                Direction::Ascending => continue,
-                // Everything further down was written before.
-                Direction::Descending => return Ok(()),
-            }
+    pub(crate) found: Vec<LogRow>,
+    /// What the filter says of a call site, by its number in the catalogue.
+    sites: Vec<Option<bool>>,
+}
+
+/// Which numbers of a segment are looked for.
+struct Wanted {
+    sites: Bits,
+    /// `None` where every thread is. Sorted.
+    threads: Option<(Vec<u32>, bool)>,
+    process: Option<u32>,
+    from: Option<Time>,
+    to: Option<Time>,
+}
+
+/// Where to look in a segment.
+pub(crate) struct Plan {
+    names: Arc<Names>,
+    wanted: Wanted,
+    /// The first numbers of the blocks, in the order in which they are to be read.
+    blocks: Vec<u64>,
+    /// That of the block that entries may be added to.
+    open: Option<u64>,
+}
+
+/// The blocks of a segment, as a transaction reads them.
+pub(crate) struct BlocksRead<'a> {
+    table: ReadOnlyTable<u64, &'static [u8]>,
+    taken: u64,
+    segment: usize,
+    unpacked: &'a Unpacked,
+}
+
+impl<'a> BlocksRead<'a> {
+    pub(crate) fn new(
+        transaction: &ReadTransaction,
+        segment: usize,
+        unpacked: &'a Unpacked,
+    ) -> Result<Self, Failure> {
+        let taken = transaction.open_table(STATE)?.get(kv::TAKEN)?;
+        let taken = taken.map_or(0, |taken| taken.value());
+        Ok(Self { table: transaction.open_table(BLOCKS)?, taken, segment, unpacked })
+    }
+
+    /// The block that begins with this number; it is remembered if nothing is added to it any more.
+    fn get(&self, first: u64, is_closed: bool) -> Result<Option<Arc<[u8]>>, Failure> {
+        let key = (self.segment, first);
+        if let Some(block) = self.unpacked.get(key, self.taken).filter(|_| is_closed) {
+            return Ok(Some(block));
         }
-        if !names.may_be_in(&head, filter) {
-            continue;
+        let Some(block) = self.table.get(first)? else { return Ok(None) };
+        let block: Arc<[u8]> = kv::unpack_block(first, block.value())?.into();
+        if is_closed {
+            self.unpacked.insert(key, self.taken, Arc::clone(&block));
         }
-        let Some(block) = blocks.get(first)? else { continue };
-        let block = kv::unpack_block(first, block.value())?;
-        let mut rows = Vec::new();
-        for entry in BlockRows::new(&block) {
-            let entry = entry?;
-            if names.admit(&entry) {
-                let row = names.row(first, &entry)?;
-                rows.extend(filter.matches(&row).then_some(row));
-            }
-        }
-        if direction == Direction::Descending {
-            rows.reverse();
-        }
-        found.extend(rows.into_iter().take(wanted - found.len()));
-        if found.len() >= wanted {
-            return Ok(());
-        }
+        Ok(Some(block))
     }
 }
 
-/// The names that entries of a segment give by number, and which of them the filter admits.
-struct Names {
-    sites: Vec<Site>,
-    threads: Vec<String>,
-    processes: Vec<String>,
-    admitted_sites: BTreeSet<u32>,
-    /// `None` where every thread is admitted.
-    admitted_threads: Option<(BTreeSet<u32>, bool)>,
-    admitted_process: Option<u32>,
-}
+impl<'a> Search<'a> {
+    pub(crate) fn new(filter: &'a LogFilter, direction: Direction, wanted: usize) -> Self {
+        Self { filter, direction, wanted, found: Vec::new(), sites: Vec::new() }
+    }
 
-impl Names {
-    /// `None` where nothing in the segment can match.
-    fn of(transaction: &ReadTransaction, filter: &LogFilter) -> Result<Option<Self>, Failure> {
-        let mut sites = Vec::new();
-        let mut admitted_sites = BTreeSet::new();
-        for entry in transaction.open_table(SITES)?.range(0..)? {
-            let (number, value) = entry?;
-            let site = kv::decode_site(number.value(), value.value())?;
-            if admits(filter, &site) {
-                admitted_sites.insert(number.value());
+    pub(crate) fn is_done(&self) -> bool {
+        self.found.len() >= self.wanted
+    }
+
+    /// Where to look in the segment of this outline; `None` where nothing can match.
+    pub(crate) fn plan(&mut self, outline: &Outline) -> Option<Plan> {
+        let names = Arc::clone(&outline.names);
+        let after = self.filter.after_id.unwrap_or(0);
+        let before = self.filter.before_id.unwrap_or(u64::MAX);
+        let between = outline.blocks_between(after, before);
+        if between.is_empty() {
+            return None;
+        }
+        let wanted = self.wanted_of(&names)?;
+        let blocks = between.iter().filter(|block| wanted.may_be_in(block));
+        let mut blocks: Vec<_> = blocks.map(|block| block.first).collect();
+        if self.direction == Direction::Descending {
+            blocks.reverse();
+        }
+        let open = if outline.is_complete() { None } else { outline.blocks().last() };
+        let open = open.map(|block| block.first);
+        (!blocks.is_empty()).then_some(Plan { names, wanted, blocks, open })
+    }
+
+    /// Adds the entries of the planned blocks that match, until there are enough.
+    pub(crate) fn collect(&mut self, plan: Plan, blocks: &BlocksRead<'_>) -> Result<(), Failure> {
+        for first in plan.blocks {
+            // Somebody else may have taken it out since.
+            let Some(block) = blocks.get(first, plan.open != Some(first))? else { continue };
+            let mut rows = Vec::new();
+            for entry in BlockRows::new(&block) {
+                let entry = entry?;
+                if plan.wanted.admits(&entry) && self.is_between(entry.id(first)) {
+                    let row = plan.names.row(first, &entry)?;
+                    rows.extend(self.filter.matches(&row).then_some(row));
+                }
             }
-            sites.push(site);
-        }
-        if admitted_sites.is_empty() {
-            return Ok(None);
-        }
-        let texts = |table: TableDefinition<'static, u32, &'static str>| {
-            let table = transaction.open_table(table)?;
-            let mut texts = Vec::new();
-            for entry in table.range(0..)? {
-                let (_, text) = entry?;
-                texts.push(text.value().to_owned());
+            if self.direction == Direction::Descending {
+                rows.reverse();
             }
-            Ok::<_, Failure>(texts)
-        };
-        let (threads, processes) = (texts(LOG_THREADS)?, texts(LOG_PROCESSES)?);
-        let admitted_threads = filter.threads.as_ref().map(|LogThreads { ids, threadless }| {
-            let admitted = (0..).zip(&threads).filter(|(_, name)| ids.contains(*name));
-            (admitted.map(|(number, _)| number).collect(), *threadless)
-        });
-        if admitted_threads
-            .as_ref()
-            .is_some_and(|(ids, threadless): &(BTreeSet<u32>, _)| ids.is_empty() && !threadless)
-        {
-            return Ok(None);
+            self.found.extend(rows.into_iter().take(self.wanted - self.found.len()));
+            if self.is_done() {
+                break;
+            }
         }
-        let admitted_process = match &filter.process_id {
+        Ok(())
+    }
+
+    fn is_between(&self, id: u64) -> bool {
+        self.filter.after_id.is_none_or(|after| id > after)
+            && self.filter.before_id.is_none_or(|before| id < before)
+    }
+
+    fn wanted_of(&mut self, names: &Names) -> Option<Wanted> {
+        let sites = (0..).zip(&names.sites).filter(|(_, site)| self.admits(site));
+        let sites: Bits = sites.map(|(number, _)| number).collect();
+        if sites.is_empty() {
+            return None;
+        }
+        let threads = match &self.filter.threads {
             None => None,
-            Some(name) => match (0..).zip(&processes).find(|(_, found)| *found == name) {
-                None => return Ok(None),
-                Some((number, _)) => Some(number),
-            },
+            Some(wanted) => {
+                let numbers = wanted.ids.iter().filter_map(|name| names.threads.number(name));
+                let mut numbers: Vec<_> = numbers.collect();
+                if numbers.is_empty() && !wanted.threadless {
+                    return None;
+                }
+                numbers.sort_unstable();
+                Some((numbers, wanted.threadless))
+            }
         };
-        Ok(Some(Self {
-            sites,
-            threads,
-            processes,
-            admitted_sites,
-            admitted_threads,
-            admitted_process,
-        }))
-    }
-
-    /// Whether a block with this head may hold a match.
-    fn may_be_in(&self, head: &BlockHead, filter: &LogFilter) -> bool {
+        let process = match &self.filter.process_id {
+            None => None,
+            Some(name) => Some(names.processes.number(name)?),
+        };
         let time =
             |time: chrono::DateTime<chrono::Utc>| (time.timestamp(), time.timestamp_subsec_nanos());
-        !head.sites.is_disjoint(&self.admitted_sites)
-            && self.admitted_threads.as_ref().is_none_or(|(ids, threadless)| {
-                (*threadless && head.threadless) || !head.threads.is_disjoint(ids)
-            })
-            && self.admitted_process.is_none_or(|number| head.processes.contains(&number))
-            && filter.from.is_none_or(|from| head.to >= time(from))
-            && filter.to.is_none_or(|to| head.from <= time(to))
+        let (from, to) = (self.filter.from.map(time), self.filter.to.map(time));
+        Some(Wanted { sites, threads, process, from, to })
     }
 
-    /// Whether the numbers of an entry are admitted; what else the filter asks is for the row.
-    fn admit(&self, entry: &BlockEntry<'_>) -> bool {
-        self.admitted_sites.contains(&entry.site)
-            && self.admitted_threads.as_ref().is_none_or(|(ids, threadless)| match entry.thread {
-                Some(number) => ids.contains(&number),
-                None => *threadless,
-            })
-            && self.admitted_process.is_none_or(|number| entry.process == Some(number))
-    }
-
-    fn row(&self, first: u64, entry: &BlockEntry<'_>) -> Result<LogRow, Failure> {
-        let site = self.sites.get(entry.site as usize).ok_or_else(|| missing("call site"))?;
-        let name = |names: &[String], number: Option<u32>, what| match number {
-            None => Ok(None),
-            Some(number) => {
-                names.get(number as usize).cloned().map(Some).ok_or_else(|| missing(what))
-            }
-        };
-        Ok(LogRow {
-            id: entry.id(first),
-            entry: LogEntry {
-                time: entry.datetime()?,
-                level: site.level,
-                target: site.target.clone(),
-                message: entry.message.map(str::to_owned),
-                thread_id: name(&self.threads, entry.thread, "thread")?,
-                process_id: name(&self.processes, entry.process, "process")?,
-                module_path: site.module_path.clone(),
-                file: site.file.clone(),
-                line: site.line,
-            },
+    /// Whether entries of this site may match, by what the site alone decides.
+    fn admits(&mut self, named: &NamedSite) -> bool {
+        if self.sites.len() <= named.catalogued {
+            self.sites.resize(named.catalogued + 1, None);
+        }
+        *self.sites[named.catalogued].get_or_insert_with(|| {
+            let site = &*named.site;
+            let (module, file) = (site.module_path.as_deref(), site.file.as_deref());
+            self.filter.admits_level(site.level)
+                && self.filter.admits_place(&site.target, module, file)
         })
     }
 }
 
-fn missing(what: &str) -> threadkeep_core::Error {
-    let text = format!("a log entry names a {what} that is not there");
-    threadkeep_core::Error::new(threadkeep_core::ErrorKind::Corrupted, text)
-}
+impl Wanted {
+    /// Whether a block may hold a match.
+    fn may_be_in(&self, block: &BlockOutline) -> bool {
+        self.threads.as_ref().is_none_or(|(numbers, threadless)| {
+            (*threadless && block.threadless)
+                || numbers.iter().any(|number| block.threads.binary_search(number).is_ok())
+        }) && self.process.is_none_or(|number| block.processes.binary_search(&number).is_ok())
+            && self.from.is_none_or(|from| block.to >= from)
+            && self.to.is_none_or(|to| block.from <= to)
+            && block.sites.intersects(&self.sites)
+    }
 
-/// Whether entries of this site may match, by what the site alone decides.
-fn admits(filter: &LogFilter, site: &Site) -> bool {
-    filter.level.is_none_or(|level| site.level == level)
-        && filter.min_level.is_none_or(|level| site.level >= level)
-        && filter.admits_place(&site.target, site.module_path.as_deref(), site.file.as_deref())
+    /// Whether the numbers of an entry are admitted; what else the filter asks is for the row.
+    fn admits(&self, entry: &BlockEntry<'_>) -> bool {
+        self.sites.contains(entry.site)
+            && self.threads.as_ref().is_none_or(|(numbers, threadless)| match entry.thread {
+                Some(number) => numbers.binary_search(&number).is_ok(),
+                None => *threadless,
+            })
+            && self.process.is_none_or(|number| entry.process == Some(number))
+    }
 }

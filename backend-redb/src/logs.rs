@@ -1,34 +1,38 @@
 //! Log entries. Reading creates no file; the first append does.
 
+use std::future::poll_fn;
 use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_executor::block_on;
+use futures_timer::Delay;
 use threadkeep_core::{
-    Direction, LogBell, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Pruned,
-    Result, Retention, ThreadId,
+    Error, ErrorKind, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogStore, Pruned, Result,
+    Retention, ThreadId,
 };
 use threadkeep_writer::{Writer, WriterOptions};
 
 use crate::database::{self, Settings};
-use crate::doomed::Doomed;
-use crate::log_writer::{LogEngine, Progress};
+use crate::doomed::{Doomed, Taken};
+use crate::log_taking::Progress;
+use crate::log_writer::LogEngine;
 use crate::open::OpenStore;
 use crate::segments::Segments;
-use crate::{RedbStore, errors, log_reader};
-
-/// Of the room that one file is to have, the part that entries may fill: the rest is for pages that
-/// are not full.
-const ROOM: f64 = 0.8;
+use crate::{RedbStore, errors};
 
 /// The segments and, once it was needed, their writer.
 pub(crate) struct Logs {
     pub(crate) segments: Arc<Segments>,
     writer_options: WriterOptions,
+    retention: Retention,
+    /// The writer waits for the write lock.
+    waits: Arc<AtomicBool>,
     writer: Mutex<State>,
-    pub(crate) bell: LogBell,
 }
 
 enum State {
@@ -38,9 +42,15 @@ enum State {
 }
 
 impl Logs {
-    pub(crate) fn beside(path: &Path, settings: Settings, writer_options: WriterOptions) -> Self {
-        let segments = Arc::new(Segments::beside(path, settings));
-        Self { segments, writer_options, writer: Mutex::new(State::Idle), bell: LogBell::new() }
+    pub(crate) fn beside(
+        path: &Path,
+        settings: Settings,
+        writer_options: WriterOptions,
+        retention: Retention,
+    ) -> Self {
+        let segments = Arc::new(Segments::beside(path, settings, retention.max_bytes));
+        let writer = Mutex::new(State::Idle);
+        Self { segments, writer_options, retention, waits: Arc::default(), writer }
     }
 
     /// The writer, which opens nothing before it is given something to do.
@@ -53,7 +63,12 @@ impl Logs {
                 Err(database::read_only(self.segments.folder()))
             }
             State::Idle => {
-                let engine = LogEngine::new(Arc::clone(&self.segments));
+                let engine = LogEngine::new(
+                    Arc::clone(&self.segments),
+                    Arc::clone(&self.waits),
+                    self.segments.bell(),
+                    self.retention,
+                );
                 let writer = Writer::spawn("threadkeep-logs", engine, self.writer_options)?;
                 let writer = Arc::new(writer);
                 *state = State::Writing(Arc::clone(&writer));
@@ -72,7 +87,6 @@ impl Logs {
     }
 
     pub(crate) fn close(&self) -> Result<()> {
-        self.bell.close();
         let state = {
             let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *state, State::Closed)
@@ -83,9 +97,16 @@ impl Logs {
         self.segments.close()
     }
 
-    /// Takes entries out step by step, so that appending goes on between them. Answers how many
-    /// went, and whether none are left.
-    pub(crate) async fn take_out(&self, doomed: Doomed, budget: Duration) -> Result<(u64, bool)> {
+    /// Takes entries out step by step, so that appending goes on between them; each step waits so
+    /// long for the write lock. Answers how many went, and whether none are left.
+    ///
+    /// Damaged segments are passed over, and are an error at the end.
+    pub(crate) async fn take_out(
+        &self,
+        doomed: Doomed,
+        wait: Duration,
+        budget: Duration,
+    ) -> Result<(u64, bool)> {
         let begun = Instant::now();
         let mut rows = 0;
         if self.segments.list()?.is_empty() {
@@ -94,125 +115,64 @@ impl Logs {
         let writer = self.writer()?;
         let doomed = Arc::new(doomed);
         let mut progress = Progress::default();
+        let mut damaged = None;
         loop {
             let doomed = Arc::clone(&doomed);
             let step = move |engine: &mut LogEngine| {
-                let mut progress = progress;
-                engine.take_out(&doomed, &mut progress).map(|taken| (taken, progress))
+                (engine.take_out(&doomed, &mut progress, wait), progress)
             };
-            let stepped = writer.run(step).await.and_then(|stepped| stepped);
             // What went before is gone.
-            let (taken, reached) = stepped.map_err(|error| error.after(rows))?;
+            let (taken, reached) = writer.run(step).await.map_err(|error| error.after(rows))?;
             progress = reached;
+            let taken = match taken {
+                Err(error) if error.kind() == ErrorKind::Corrupted => {
+                    damaged = Some(damaged.unwrap_or(error));
+                    Taken::default()
+                }
+                taken => taken.map_err(|error| error.after(rows))?,
+            };
             rows += taken.rows;
             if taken.done || begun.elapsed() >= budget {
-                return Ok((rows, taken.done));
+                return match damaged {
+                    Some(error) => Err(error.after(rows)),
+                    None => Ok((rows, taken.done)),
+                };
             }
         }
-    }
-
-    /// Takes the oldest entries out until the files have at most so many bytes: whole segments, and
-    /// of the last, where that alone is too large, blocks, after which it is compacted.
-    async fn keep_newest(&self, max_bytes: u64, budget: Duration) -> Result<u64> {
-        let mut rows = 0;
-        let kept = self.take_surplus(max_bytes, budget, &mut rows).await;
-        kept.map_err(|error| error.after(rows))?;
-        Ok(rows)
-    }
-
-    async fn take_surplus(&self, max_bytes: u64, budget: Duration, rows: &mut u64) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let left = budget.saturating_sub(begun.elapsed());
-            let firsts = self.segments.list()?;
-            let bytes = self.segments.all_bytes()?;
-            if bytes <= max_bytes || left.is_zero() {
-                return Ok(());
-            }
-            // The number before the second segment is the last of the first.
-            if let Some(second) = firsts.get(1) {
-                *rows += self.take_out(Doomed::Through(second - 1), left).await?.0;
-                continue;
-            }
-            let Some(segment) =
-                firsts.first().map_or(Ok(None), |first| self.segments.get(*first))?
-            else {
-                return Ok(());
-            };
-            #[allow(clippy::cast_precision_loss, reason = "a part of a file need not be exact")]
-            let part = max_bytes as f64 / bytes as f64;
-            let surplus = segment.last_of_surplus(part * ROOM)?;
-            if let Some(last) = surplus {
-                *rows += self.take_out(Doomed::Through(last), left).await?.0;
-            }
-            let compacted = self.writer()?.run(move |_| segment.database.compact()).await?;
-            compacted.map_err(|failure| failure.at(self.segments.folder(), "prune"))?;
-            // An empty file has a size too.
-            if surplus.is_none() || self.segments.all_bytes()? >= bytes {
-                return Ok(());
-            }
-        }
-    }
-
-    fn query(&self, query: &LogQuery) -> Result<LogPage> {
-        // One more than asked for tells whether there are more.
-        let wanted = query.limit + 1;
-        let mut items = Vec::new();
-        self.scan(&query.filter, query.direction, wanted, "query", &mut items)?;
-        let more = items.len() > query.limit;
-        items.truncate(query.limit);
-        Ok(LogPage { items, more, deleted_through: 0 })
-    }
-
-    fn max_id(&self, filter: &LogFilter) -> Result<u64> {
-        let mut items = Vec::new();
-        self.scan(filter, Direction::Descending, 1, "max_log_id", &mut items)?;
-        Ok(items.first().map_or(0, |row| row.id))
-    }
-
-    fn scan(
-        &self,
-        filter: &LogFilter,
-        direction: Direction,
-        wanted: usize,
-        operation: &'static str,
-        found: &mut Vec<LogRow>,
-    ) -> Result<()> {
-        let firsts = self.segments.list()?;
-        let ends = firsts.iter().skip(1).copied().chain([u64::MAX]);
-        let mut wanted_segments: Vec<_> = firsts
-            .iter()
-            .copied()
-            .zip(ends)
-            .filter(|(first, end)| {
-                filter.before_id.is_none_or(|before| *first < before)
-                    && filter.after_id.is_none_or(|after| after < end.saturating_sub(1))
-            })
-            .map(|(first, _)| first)
-            .collect();
-        if direction == Direction::Descending {
-            wanted_segments.reverse();
-        }
-        for first in wanted_segments {
-            let Some(segment) = self.segments.get(first)? else { continue };
-            segment.database.read(operation, |transaction| {
-                log_reader::collect(transaction, filter, direction, wanted, found)
-            })?;
-            if found.len() >= wanted {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
+/// How long deleting a thread waits for its logs.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 impl OpenStore {
     /// Deletes the log entries of deleted threads and notes that it is done; answers how many.
-    pub(crate) async fn drop_logs(&self, threads: Vec<ThreadId>) -> Result<u64> {
+    pub(crate) async fn drop_logs(&self, threads: Vec<ThreadId>, wait: Duration) -> Result<u64> {
         let names = threads.iter().map(ThreadId::to_string).collect();
-        let (rows, _) = self.logs.take_out(Doomed::Threads(names), Duration::MAX).await?;
+        let (rows, _) = self.logs.take_out(Doomed::Threads(names), wait, Duration::MAX).await?;
         self.writer()?.run(move |engine| engine.logs_dropped(&threads)).await??;
         Ok(rows)
+    }
+
+    /// The same, unless the logs are locked: what cannot be deleted now is left to `maintain`.
+    pub(crate) async fn drop_logs_soon(&self, threads: Vec<ThreadId>) {
+        let mut dropping = pin!(self.drop_logs(threads, PATIENCE));
+        let mut patience = Delay::new(PATIENCE);
+        let dropped = poll_fn(|context| {
+            if let Poll::Ready(dropped) = dropping.as_mut().poll(context) {
+                return Poll::Ready(dropped.err());
+            }
+            while Pin::new(&mut patience).poll(context).is_ready() {
+                if self.logs.waits.load(Ordering::Acquire) {
+                    return Poll::Ready(Some(Error::new(ErrorKind::Busy, "the logs are locked")));
+                }
+                patience.reset(PATIENCE);
+            }
+            Poll::Pending
+        });
+        if let Some(error) = dropped.await {
+            tracing::debug!(%error, "logs of deleted threads are left for maintenance");
+        }
     }
 }
 
@@ -224,39 +184,25 @@ impl LogStore for RedbStore {
         if entries.is_empty() {
             return Ok(None);
         }
-        let ids = store.logs.writer()?.submit(entries).await?;
-        if let Some(ids) = ids {
-            store.logs.bell.ring(ids.last);
-        }
-        Ok(ids)
+        store.logs.writer()?.submit(entries).await
     }
 
     async fn query(&self, query: LogQuery) -> Result<LogPage> {
         query.validate()?;
-        self.read(move |store| store.logs.query(&query)).await
+        self.read_logs(move |logs| logs.query(&query)).await
     }
 
     async fn max_log_id(&self, filter: LogFilter) -> Result<u64> {
-        self.read(move |store| store.logs.max_id(&filter)).await
+        self.read_logs(move |logs| logs.max_id(&filter)).await
     }
 
     async fn prune(&self, retention: Retention, budget: Duration) -> Result<Pruned> {
-        let begun = Instant::now();
-        let store = self.store()?;
-        let mut rows = 0;
-        if let Some(before) = retention.before {
-            let before = (before.timestamp(), before.timestamp_subsec_nanos());
-            rows += store.logs.take_out(Doomed::Before(before), budget).await?.0;
-        }
-        if let Some(bytes) = retention.max_bytes {
-            let left = budget.saturating_sub(begun.elapsed());
-            let kept = store.logs.keep_newest(bytes, left).await;
-            rows += kept.map_err(|error| error.after(rows))?;
-        }
-        Ok(Pruned::rows(rows))
+        self.store()?.writer()?;
+        Ok(Pruned::rows(self.keep_to(retention, budget).await?.0))
     }
 
     async fn changed(&self, after: u64, wait: Duration) -> Result<()> {
-        self.store()?.logs.bell.wait(after, wait).await
+        self.store()?;
+        self.handle.bell.wait(after, wait).await
     }
 }

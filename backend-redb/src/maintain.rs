@@ -15,8 +15,9 @@ use tokio::task::spawn_blocking;
 use crate::database::Database;
 use crate::errors::{self, Failure};
 use crate::open::OpenStore;
+use crate::space::{is_worth_compacting, live_bytes};
 use crate::tables::{
-    BATCH_ORDER, BATCHES, Bytes, CHECKPOINTS, HEADS, INDEX, PENDING, THREADS, TOMBSTONES, TOOLS,
+    BATCH_ORDER, BATCHES, Bytes, CHECKPOINTS, INDEX, PENDING, THREADS, TOMBSTONES, TOOLS,
 };
 use crate::{RedbStore, Sharing, copy, not_ended};
 
@@ -32,10 +33,12 @@ impl Store for RedbStore {
             .with(Capability::Persistent)
             .with(Capability::Durable)
             .with(Capability::Backup);
-        match self.store() {
-            Ok(store) if store.threads.settings().mode == Sharing::Auto.mode() => {
-                kept.with(Capability::MultiProcess)
+        let mode = self.store().ok().map(|store| store.threads.settings().mode);
+        match mode {
+            Some(mode) if mode == Sharing::Auto.mode() => {
+                kept.with(Capability::MultiProcess).with(Capability::ReadOnly)
             }
+            Some(mode) if mode == Sharing::Single.mode() => kept.with(Capability::ReadOnly),
             _ => kept,
         }
     }
@@ -51,21 +54,14 @@ impl Store for RedbStore {
     async fn maintain(&self, budget: Duration) -> Result<Maintained> {
         let begun = Instant::now();
         let left = || budget.saturating_sub(begun.elapsed());
+        self.store()?.writer()?;
         let mut maintained = Maintained::default();
         let before = self.read(OpenStore::bytes).await?;
-        loop {
-            let pending = self.read(|store| store.threads.read("maintain", pending)).await?;
-            maintained.done = pending.len() < LOGS_STEP;
-            if pending.is_empty() {
-                break;
-            }
-            maintained.log_entries += self.store()?.drop_logs(pending).await?;
-            if left().is_zero() {
-                break;
-            }
-        }
+        // Logs that are damaged are told of at the end.
+        let logs = self.maintain_logs(budget, &mut maintained).await;
         let budget = left();
         maintained.done &= self.read(move |store| store.compact(budget)).await?;
+        logs.map_err(|error| error.after(maintained.log_entries))?;
         let after = self.read(OpenStore::bytes).await?;
         maintained.freed_bytes = before.saturating_sub(after);
         Ok(maintained)
@@ -86,6 +82,32 @@ impl Store for RedbStore {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl RedbStore {
+    /// Deletes logs of deleted threads, and what the retention does not keep.
+    async fn maintain_logs(&self, budget: Duration, maintained: &mut Maintained) -> Result<()> {
+        let begun = Instant::now();
+        let left = || budget.saturating_sub(begun.elapsed());
+        let store = self.store()?;
+        let wait = store.threads.settings().deadline;
+        maintained.done = true;
+        loop {
+            let pending = self.read(|store| store.threads.read("maintain", pending)).await?;
+            maintained.done = pending.len() < LOGS_STEP;
+            if pending.is_empty() {
+                break;
+            }
+            maintained.log_entries += store.drop_logs(pending, wait).await?;
+            if left().is_zero() {
+                break;
+            }
+        }
+        let (rows, done) = self.keep_to(store.retention, left()).await?;
+        maintained.log_entries += rows;
+        maintained.done &= done;
+        Ok(())
     }
 }
 
@@ -126,24 +148,20 @@ impl OpenStore {
         stats.thread_bytes = self.bytes_of_threads()?;
         for first in self.logs.segments.list()? {
             let Some(segment) = self.logs.segments.get(first)? else { continue };
-            segment.database.read("stats", |transaction| {
-                for entry in transaction.open_table(HEADS)?.range(0..)? {
-                    let (first, head) = entry?;
-                    let head = kv::decode_head(first.value(), head.value())?;
-                    stats.log_entries += u64::from(head.count);
-                }
-                stats.live_bytes += live_bytes(transaction)?;
-                Ok(())
-            })?;
-            stats.log_bytes += self.logs.segments.bytes(first)?.unwrap_or(0);
+            stats.log_entries += segment.count()?;
+            stats.live_bytes += segment.database.read("stats", live_bytes)?;
         }
+        stats.log_bytes = self.logs.segments.folder_bytes()?;
         Ok(stats)
     }
 
+    /// Bytes of the file of threads, and of the lock file beside it.
     fn bytes_of_threads(&self) -> Result<u64> {
-        let path = self.threads.path();
-        let length = self.threads.settings().files.length(path);
-        Ok(length.map_err(|error| errors::io(error, path, "stats"))?.unwrap_or(0))
+        let (path, files) = (self.threads.path(), &self.threads.settings().files);
+        let failed = |error| errors::io(error, path, "stats");
+        let found = files.find(path).map_err(failed)?;
+        let note = files.note(path).map_err(failed)?;
+        Ok(found.map_or(0, |found| found.bytes) + note.len() as u64)
     }
 
     fn bytes(&self) -> Result<u64> {
@@ -166,6 +184,10 @@ impl OpenStore {
         for first in self.logs.segments.list()? {
             let Some(segment) = self.logs.segments.get(first)? else { continue };
             note_soundness(&format!("the log segment {first}"), &segment.database, &mut report)?;
+        }
+        for path in self.logs.segments.list_aside()? {
+            let path = path.display();
+            report.problems.push(format!("a log segment was damaged and is now {path}"));
         }
         note_soundness("the file of threads", &self.threads, &mut report)?;
         Ok(report)
@@ -209,23 +231,8 @@ impl OpenStore {
 /// So much is moved in a millisecond on a slow disk.
 const COMPACTED_BYTES_A_MILLISECOND: u64 = 50_000;
 
-/// Whether more than half of a file, and not only a little, is free.
-fn is_worth_compacting(bytes: u64, live: u64) -> bool {
-    bytes > 1024 * 1024 && live < bytes / 2
-}
-
 fn archived() -> threadkeep_core::ThreadQuery {
     threadkeep_core::ThreadQuery::everything().archived(threadkeep_core::Archived::Archived)
-}
-
-/// Bytes of the pages that hold something.
-fn live_bytes(transaction: &ReadTransaction) -> Result<u64, Failure> {
-    let mut bytes = 0;
-    for table in transaction.list_tables()? {
-        let stats = transaction.open_untyped_table(table)?.stats()?;
-        bytes += stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes();
-    }
-    Ok(bytes)
 }
 
 /// Checks the rows, and their tools, after an id; answers the last one, `None` at the end.

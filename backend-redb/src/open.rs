@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_executor::block_on;
-use threadkeep_core::{Error, ErrorKind, Result, Timestamp};
+use threadkeep_core::{Error, ErrorKind, LogBell, Result, Retention, Timestamp};
 use threadkeep_migrations::{Plan, plan};
 use threadkeep_writer::{Writer, WriterOptions};
 use tokio::sync::Semaphore;
 
 use crate::database::{self, Database, Settings};
 use crate::errors::{self, Failure};
+use crate::files::Files;
 use crate::logs::Logs;
 use crate::tables::Kind;
 use crate::writer::ThreadEngine;
@@ -24,11 +25,16 @@ const READERS: usize = 8;
 /// What is open of a store, shared by the handles of this process.
 pub(crate) struct OpenStore {
     pub(crate) sharing: Sharing,
+    /// It was opened only to be read.
+    pub(crate) read_only: bool,
+    pub(crate) retention: Retention,
     pub(crate) threads: Arc<Database>,
     /// `None` where this process only reads.
     writer: Option<Writer<ThreadEngine>>,
     pub(crate) logs: Logs,
     pub(crate) readers: Arc<Semaphore>,
+    /// The same for logs, which may have to wait for what is locked.
+    pub(crate) log_readers: Arc<Semaphore>,
 }
 
 impl fmt::Debug for OpenStore {
@@ -76,7 +82,8 @@ impl OpenStore {
         let settings = Settings {
             files: Arc::clone(&options.files),
             mode: options.sharing.mode(),
-            read_only: false,
+            read_only: options.read_only,
+            left: false,
             deadline: options.deadline,
             cache: options.thread_cache,
         };
@@ -104,10 +111,26 @@ impl OpenStore {
             path,
             Settings { cache: options.log_cache, ..threads.settings().clone() },
             writer_options,
+            options.retention,
         );
-        holders::enter(&*options.files, path, options.sharing, Timestamp::now());
-        let readers = Arc::new(Semaphore::new(READERS));
-        Ok(Self { sharing: options.sharing, threads, writer, logs, readers })
+        if !options.read_only {
+            holders::enter(&*options.files, path, options.sharing, Timestamp::now());
+        }
+        Ok(Self {
+            sharing: options.sharing,
+            read_only: options.read_only,
+            retention: options.retention,
+            threads,
+            writer,
+            logs,
+            readers: Arc::new(Semaphore::new(READERS)),
+            log_readers: Arc::new(Semaphore::new(READERS)),
+        })
+    }
+
+    /// What every handle of this process on the store hears.
+    pub(crate) fn bell(&self) -> LogBell {
+        bell(self.threads.path(), &self.threads.settings().files)
     }
 
     pub(crate) fn writer(&self) -> Result<&Writer<ThreadEngine>> {
@@ -125,13 +148,24 @@ impl OpenStore {
     /// Stores what was handed over and closes every file.
     pub(crate) fn close(&self) -> Result<()> {
         self.readers.close();
+        self.log_readers.close();
         if let Some(writer) = &self.writer {
             block_on(writer.close());
         }
         let logs = self.logs.close();
         let threads = self.threads.close();
-        holders::leave(&*self.threads.settings().files, self.threads.path());
+        if !self.read_only {
+            holders::leave(&*self.threads.settings().files, self.threads.path());
+        }
         threads.and(logs)
+    }
+}
+
+/// The bell of the store at this path.
+pub(crate) fn bell(path: &Path, files: &Arc<dyn Files>) -> LogBell {
+    match files.identity() {
+        None => LogBell::at(path),
+        Some((disk, life)) => LogBell::at(&path.join(format!("{disk}/{life}"))),
     }
 }
 
@@ -148,11 +182,20 @@ pub(crate) fn prepare(
 ) -> Result<Database> {
     let files = &*settings.files;
     let failed = |failure: Failure| failure.at(path, "open").about(path.display());
-    let missing = || match files.length(path) {
+    let missing = || match files.find(path) {
         // A file without a byte is one that somebody wanted to be made.
-        Ok(length) => Ok(length.is_none_or(|bytes| bytes == 0)),
+        Ok(found) => Ok(found.is_none_or(|found| found.bytes == 0)),
         Err(error) => Err(errors::io(error, path, "open")),
     };
+    if settings.read_only {
+        return if missing()? {
+            let text = format!("there is no store at {}", path.display());
+            Err(Error::new(ErrorKind::NotFound, text)
+                .hint("check the path, or open the store to write, which makes it"))
+        } else {
+            open_to_read(path, kind, settings).map_err(failed)
+        };
+    }
     let lock = || files.lock(lock_at, settings.deadline);
     let mut held = None;
     if missing()? {
@@ -168,6 +211,21 @@ pub(crate) fn prepare(
     let opened = open(path, kind, settings).map_err(failed);
     drop(held);
     opened
+}
+
+/// Opens the file without a byte of it being changed.
+fn open_to_read(path: &Path, kind: Kind, settings: &Settings) -> Result<Database, Failure> {
+    let database = Database::open_left(path, settings.clone())?;
+    let meta = database.read("open", |transaction| kind.meta(transaction))?;
+    match plan(Some(meta), kind.steps())? {
+        Plan::Ready | Plan::ReadOnly => Ok(database),
+        Plan::Upgrade(_) => {
+            let text = format!("{} is of an earlier version", path.display());
+            Err(Error::new(ErrorKind::ReadOnly, text)
+                .hint("open the store once with the right to write, which upgrades it")
+                .into())
+        }
+    }
 }
 
 fn open(path: &Path, kind: Kind, settings: &Settings) -> Result<Database, Failure> {

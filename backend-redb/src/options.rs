@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redb::ConcurrencyMode;
 use serde::{Deserialize, Serialize};
-use threadkeep_core::{Error, Result};
+use threadkeep_core::{Error, Result, Retention};
 
 use crate::files::{Files, System};
 
@@ -72,11 +72,17 @@ pub struct RedbOptions {
     pub deadline: Duration,
     /// Bytes of memory for pages of threads. Default: 64 MiB.
     pub thread_cache: usize,
-    /// Bytes of memory for pages of logs. Default: 16 MiB.
+    /// Bytes of memory for pages of logs and what is in them. Default: 32 MiB.
     pub log_cache: usize,
     /// Whether a network file system is good enough. Its locks may not be what they seem, and two
     /// machines that have the store open then destroy it. Default: no.
     pub allow_network: bool,
+    /// What is kept of the logs: entries beyond it go while nothing else is written, and in
+    /// [`maintain`](threadkeep_core::Store::maintain). Default: [`Retention::standard`];
+    /// [`Retention::default`] keeps everything.
+    pub retention: Retention,
+    /// Whether it is opened only to be read. Default: no.
+    pub read_only: bool,
     pub(crate) files: Arc<dyn Files>,
 }
 
@@ -86,8 +92,10 @@ impl Default for RedbOptions {
             sharing: Sharing::default(),
             deadline: Duration::from_secs(10),
             thread_cache: 64 * 1024 * 1024,
-            log_cache: 16 * 1024 * 1024,
+            log_cache: 32 * 1024 * 1024,
             allow_network: false,
+            retention: Retention::standard(),
+            read_only: false,
             files: Arc::new(System),
         }
     }
@@ -126,6 +134,23 @@ impl RedbOptions {
     #[must_use]
     pub fn allow_network(mut self, allow: bool) -> Self {
         self.allow_network = allow;
+        self
+    }
+
+    /// What is kept of the logs.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Opens it only to be read: nothing is created or changed, and every write is
+    /// [`ReadOnly`](threadkeep_core::ErrorKind::ReadOnly). Works in a folder that may not be
+    /// written to, and while others write, except where one has the store as
+    /// [`Sharing::Exclusive`].
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 

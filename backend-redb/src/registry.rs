@@ -1,4 +1,5 @@
-//! The stores that are open in this process. Handles on one path share what is open.
+//! The stores that are open in this process. Handles on one path share what is open; those that only
+//! read share another.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use threadkeep_core::{Error, ErrorKind, Result};
+use threadkeep_core::{Error, ErrorKind, LogBell, Result};
 
 use crate::RedbOptions;
 use crate::errors;
 use crate::open::{self, OpenStore};
 
-/// A path, and what tells its files from those of this machine.
-type Place = (Option<(usize, u64)>, PathBuf);
+/// Where a store is, and how it was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    /// What tells its files from those of this machine.
+    disk: Option<(usize, u64)>,
+    path: PathBuf,
+    read_only: bool,
+}
 
 static PLACES: LazyLock<Mutex<HashMap<Place, Visited>>> = LazyLock::new(Mutex::default);
 
@@ -40,19 +47,23 @@ pub(crate) struct Handle {
     place: Place,
     entry: Arc<Entry>,
     store: Arc<OpenStore>,
+    /// Heard by this handle until it is closed.
+    pub(crate) bell: LogBell,
     closed: AtomicBool,
 }
 
 /// Opens the store, or takes part in it where it is open already. Blocks the thread.
 pub(crate) fn open(path: &Path, options: &RedbOptions) -> Result<Handle> {
-    let place = (options.files.identity(), open::locate(path, options)?);
+    let path = open::locate(path, options)?;
+    let place = Place { disk: options.files.identity(), path, read_only: options.read_only };
     let entry = visit(&place);
     let opened = open_at(&place, &entry, options);
     if opened.is_err() {
         leave(&place);
     }
     let store = opened?;
-    Ok(Handle { place, entry, store, closed: AtomicBool::new(false) })
+    let bell = store.bell();
+    Ok(Handle { place, entry, store, bell, closed: AtomicBool::new(false) })
 }
 
 fn open_at(place: &Place, entry: &Entry, options: &RedbOptions) -> Result<Arc<OpenStore>> {
@@ -61,7 +72,7 @@ fn open_at(place: &Place, entry: &Entry, options: &RedbOptions) -> Result<Arc<Op
         Some(shared) if shared.store.sharing != options.sharing => {
             let text = format!(
                 "{} cannot be opened as {}: this process has it open as {}",
-                place.1.display(),
+                place.path.display(),
                 options.sharing,
                 shared.store.sharing
             );
@@ -73,7 +84,7 @@ fn open_at(place: &Place, entry: &Entry, options: &RedbOptions) -> Result<Arc<Op
             Ok(Arc::clone(&shared.store))
         }
         None => {
-            let store = Arc::new(OpenStore::open(&place.1, options)?);
+            let store = Arc::new(OpenStore::open(&place.path, options)?);
             *shared = Some(Shared { store: Arc::clone(&store), handles: 1 });
             Ok(store)
         }
@@ -92,6 +103,7 @@ impl Handle {
         if self.closed.swap(true, Ordering::AcqRel) {
             return None;
         }
+        self.bell.close();
         let (place, entry) = (self.place.clone(), Arc::clone(&self.entry));
         Some(move || release(&place, &entry))
     }
@@ -100,7 +112,7 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let Some(close) = self.close() else { return };
-        tracing::warn!(path = %self.place.1.display(), "a store was dropped without being closed");
+        tracing::warn!(path = %self.place.path.display(), "a store was dropped without being closed");
         // Whoever drops may be on a thread that must not be blocked.
         let closing = thread::Builder::new().name("threadkeep-close".into()).spawn(move || {
             if let Err(error) = close() {

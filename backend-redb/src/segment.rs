@@ -1,23 +1,35 @@
-//! One segment of the logs, a file, and the blocks of entries in it.
+//! One segment of the logs, a file, and what is remembered of it.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use redb::{ReadableTable as _, Table, WriteTransaction};
-use threadkeep_core::{Error, ErrorKind, LogEntry, Result};
-use threadkeep_migrations::kv::{self, BlockEntry, BlockHead};
+use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
+use threadkeep_core::{LogEntry, Result};
+use threadkeep_migrations::kv;
 
-use crate::database::{Database, Settings, guarded};
-use crate::doomed::{self, Doomed, Extent, Taken};
+use crate::blocks;
+use crate::database::{Database, Header, Settings, guarded};
+use crate::doomed::{self, Doomed, DoomedNumbers, Extent};
 use crate::errors::Failure;
 use crate::interner::Interner;
+use crate::log_reader::{BlocksRead, Search};
+use crate::names::Catalogue;
 use crate::open::prepare;
-use crate::tables::{BLOCKS, HEADS, Kind, LOG_THREADS, STATE};
+use crate::outline::Outline;
+use crate::owner::{Owner, OwnerNumber};
+use crate::tables::{HEADS, Kind, STATE};
+use crate::tally::{Cuts, Held, Tally};
 use crate::turns::Turns;
+use crate::unpacked::Unpacked;
 
-/// Bytes of entries at which a block is closed: a few pages of the file once it is packed. The last
-/// block of a commit stays open for the next.
-const BLOCK_BYTES: usize = 16 * 1024;
+/// What all segments of a store remember together.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) unpacked: Unpacked,
+}
 
 /// An open segment.
 #[derive(Debug)]
@@ -26,6 +38,13 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     pub(crate) database: Database,
     interner: Mutex<Interner>,
+    shared: Arc<Shared>,
+    /// Names it in what was unpacked.
+    number: usize,
+    outline: Mutex<Outline>,
+    tally: Mutex<Tally>,
+    /// With what the file began when they were read.
+    marks: Mutex<Option<(Header, Marks)>>,
 }
 
 impl Segment {
@@ -35,9 +54,19 @@ impl Segment {
         lock_at: &Path,
         first: u64,
         settings: &Settings,
+        shared: &Arc<Shared>,
     ) -> Result<Self> {
         let database = prepare(path, lock_at, Kind::Logs, settings)?;
-        Ok(Self { first, database, interner: Mutex::default() })
+        Ok(Self {
+            first,
+            database,
+            interner: Mutex::default(),
+            number: shared.unpacked.segment(),
+            shared: Arc::clone(shared),
+            outline: Mutex::default(),
+            tally: Mutex::default(),
+            marks: Mutex::default(),
+        })
     }
 
     /// Appends in this transaction, and answers the number of the first entry.
@@ -46,8 +75,8 @@ impl Segment {
         transaction: &WriteTransaction,
         entries: &[LogEntry],
     ) -> Result<u64, Failure> {
-        let mut interner = self.interner.lock().unwrap_or_else(PoisonError::into_inner);
-        let appended = append(transaction, &mut interner, self.first, entries);
+        let mut interner = lock(&self.interner);
+        let appended = blocks::append(transaction, &mut interner, self.first, entries);
         if appended.is_err() {
             *interner = Interner::default();
         }
@@ -56,14 +85,126 @@ impl Segment {
 
     /// Forgets the numbers given out in a transaction that came to nothing.
     pub(crate) fn forget(&self) {
-        *self.interner.lock().unwrap_or_else(PoisonError::into_inner) = Interner::default();
+        *lock(&self.interner) = Interner::default();
+    }
+
+    /// Adds the entries that match, in one transaction, or in none where what is remembered says
+    /// that there are none.
+    pub(crate) fn search(&self, operation: &'static str, search: &mut Search<'_>) -> Result<()> {
+        let settled = {
+            let outline = lock(&self.outline);
+            outline.is_complete() && search.plan(&outline).is_none()
+        };
+        if settled {
+            return Ok(());
+        }
+        self.database.read(operation, |transaction| {
+            let plan = {
+                let mut outline = lock(&self.outline);
+                outline.refresh(transaction, &self.shared.catalogue)?;
+                search.plan(&outline)
+            };
+            let Some(plan) = plan else { return Ok(()) };
+            let unpacked = &self.shared.unpacked;
+            search.collect(plan, &BlocksRead::new(transaction, self.number, unpacked)?)
+        })
+    }
+
+    /// The number of the last entry; `None` where there is none.
+    pub(crate) fn last_id(&self) -> Result<Option<u64>> {
+        self.database.read("max_log_id", |transaction| {
+            let heads = transaction.open_table(HEADS)?;
+            let Some((first, head)) = heads.last()? else { return Ok(None) };
+            Ok(Some(kv::decode_head(first.value(), head.value())?.last_id))
+        })
+    }
+
+    /// What the segment says of entries that were deleted.
+    pub(crate) fn marks(&self) -> Result<Marks> {
+        // Before, so that a commit in between is seen the next time.
+        let header = self.database.header();
+        if let Some((known, marks)) = *lock(&self.marks)
+            && Some(known) == header
+        {
+            return Ok(marks);
+        }
+        let marks = self.read_marks()?;
+        *lock(&self.marks) = header.map(|header| (header, marks));
+        Ok(marks)
+    }
+
+    fn read_marks(&self) -> Result<Marks> {
+        self.database.read("query", |transaction| {
+            let state = transaction.open_table(STATE)?;
+            let number = |key: &str| Ok::<_, Failure>(state.get(key)?.map(|found| found.value()));
+            let next = match number(kv::SEALED)? {
+                Some(_) => number(kv::NEXT_ID)?,
+                None => None,
+            };
+            let deleted_through = number(kv::DELETED_THROUGH)?.unwrap_or(0);
+            Ok(Marks { deleted_through, taken: number(kv::TAKEN)?.unwrap_or(0), next })
+        })
     }
 
     /// How much of the segment is doomed. Takes no lock.
-    pub(crate) fn extent(&self, doomed: &Doomed) -> Result<Extent> {
+    pub(crate) fn extent(&self, doomed: &Doomed) -> Result<(DoomedNumbers, Extent)> {
         self.database.read("prune", |transaction| {
-            let threads = transaction.open_table(LOG_THREADS)?;
-            doomed::extent(&transaction.open_table(HEADS)?, &threads, doomed)
+            let outline = self.exact_outline(transaction)?;
+            let doomed = DoomedNumbers::new(&outline.names, doomed);
+            let extent = doomed.extent(&outline);
+            Ok((doomed, extent))
+        })
+    }
+
+    /// What each owner has in the segment. Takes no lock.
+    pub(crate) fn held(&self) -> Result<Vec<(Owner, Held)>> {
+        self.counted(|_, outline, held| {
+            held.into_iter()
+                .map(|(number, held)| Ok((outline.names.owner(number)?, held)))
+                .collect()
+        })
+    }
+
+    /// Goes on with a search for what fits. Takes no lock.
+    pub(crate) fn cut(&self, cuts: &mut Cuts) -> Result<()> {
+        self.counted(|transaction, outline, held| cuts.look(transaction, outline, &held))
+    }
+
+    fn counted<T>(
+        &self,
+        work: impl FnOnce(&ReadTransaction, &Outline, HashMap<OwnerNumber, Held>) -> Result<T, Failure>,
+    ) -> Result<T> {
+        self.database.read("prune", |transaction| {
+            let outline = self.exact_outline(transaction)?;
+            let held = {
+                let mut tally = lock(&self.tally);
+                tally.refresh(transaction, &outline)?;
+                tally.held()
+            };
+            work(transaction, &outline, held)
+        })
+    }
+
+    /// A copy of what is remembered, after it was compared with the file.
+    fn exact_outline(&self, transaction: &ReadTransaction) -> Result<Outline, Failure> {
+        let mut outline = lock(&self.outline);
+        outline.refresh_exactly(transaction, &self.shared.catalogue)?;
+        Ok(outline.clone())
+    }
+
+    /// Whether an entry is from before this time. Takes no lock.
+    pub(crate) fn has_before(&self, time: (i64, u32)) -> Result<bool> {
+        self.database.read("prune", |transaction| {
+            let outline = self.exact_outline(transaction)?;
+            Ok(outline.blocks().iter().any(|block| block.from < time))
+        })
+    }
+
+    /// Entries that are there.
+    pub(crate) fn count(&self) -> Result<u64> {
+        self.database.read("prune", |transaction| {
+            let outline = self.exact_outline(transaction)?;
+            Ok(outline.blocks().iter().map(|block| u64::from(block.count)).sum())
         })
     }
 
@@ -87,145 +228,50 @@ impl Segment {
         })
     }
 
-    /// The same as [`extent`](Self::extent) in a write transaction, for a segment that others may append to.
-    pub(crate) fn extent_in(
-        transaction: &WriteTransaction,
-        doomed: &Doomed,
-    ) -> Result<Extent, Failure> {
-        let threads = transaction.open_table(LOG_THREADS)?;
-        doomed::extent(&transaction.open_table(HEADS)?, &threads, doomed)
-    }
-
-    /// Takes entries out of blocks, some at a time, those after the block `after`. Moves `after` on.
+    /// Takes entries out of these blocks, some at a time, the last of them first.
     pub(crate) fn take_out(
         &self,
         turns: &mut Turns,
-        doomed: &Doomed,
-        after: &mut Option<u64>,
-    ) -> Result<Taken, Failure> {
-        let transaction = turns.begin(&self.database, self.database.settings().deadline)?;
-        let taken = guarded(|| doomed::take_out(&transaction, self.first, doomed, after));
-        match taken {
-            Ok(taken) => {
-                let committed = self.database.commit(transaction);
-                turns.end();
-                committed.map(|()| taken)
+        wait: Duration,
+        doomed: &DoomedNumbers,
+        left: &mut Vec<u64>,
+    ) -> Result<u64, Failure> {
+        let transaction = turns.begin(&self.database, wait)?;
+        let changes = match guarded(|| doomed::take_out(&transaction, self.first, doomed, left)) {
+            Ok(changes) if changes.rows == 0 => {
+                self.database.abort(transaction);
+                return Ok(0);
             }
+            Ok(changes) => changes,
             Err(failure) => {
                 self.database.abort(transaction);
-                Err(self.database.note(failure))
+                return Err(self.database.note(failure));
             }
+        };
+        let committed = self.database.commit(transaction);
+        turns.end();
+        committed?;
+        let (rows, (before, after)) = (changes.rows, changes.taken);
+        if !changes.unknown {
+            lock(&self.outline).take_out(before, after, changes.heads);
+            lock(&self.tally).take_out(before, after, changes.gone);
         }
+        Ok(rows)
     }
 }
 
-/// Whether nothing is to be appended to the segment any more.
-pub(crate) fn is_sealed(transaction: &WriteTransaction) -> Result<bool, Failure> {
-    Ok(transaction.open_table(STATE)?.get(kv::SEALED)?.is_some())
+/// What a segment says of entries that were deleted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    /// No entry with a number above this was taken out of a block.
+    pub(crate) deleted_through: u64,
+    /// Entries that were taken out of blocks.
+    pub(crate) taken: u64,
+    /// The number that the next segment begins with; `None` where this is the last.
+    pub(crate) next: Option<u64>,
 }
 
-/// Ends the segment, and answers the number at which the next begins.
-pub(crate) fn seal(transaction: &WriteTransaction, first: u64) -> Result<u64, Failure> {
-    let next = next_id(&transaction.open_table(STATE)?, &transaction.open_table(HEADS)?, first)?;
-    let mut state = transaction.open_table(STATE)?;
-    state.insert(kv::NEXT_ID, next)?;
-    state.insert(kv::SEALED, 1)?;
-    Ok(next)
-}
-
-/// The number that the next entry is given.
-pub(crate) fn next_id(
-    state: &Table<'_, &'static str, u64>,
-    heads: &Table<'_, u64, &'static [u8]>,
-    first: u64,
-) -> Result<u64, Failure> {
-    let least = state.get(kv::NEXT_ID)?.map_or(first, |number| number.value());
-    let Some((first, head)) = heads.last()? else { return Ok(least) };
-    Ok(least.max(kv::decode_head(first.value(), head.value())?.last_id + 1))
-}
-
-fn append(
-    transaction: &WriteTransaction,
-    interner: &mut Interner,
-    first_of_segment: u64,
-    entries: &[LogEntry],
-) -> Result<u64, Failure> {
-    let mut numbers = interner.open(transaction)?;
-    let mut blocks = Blocks::open(transaction)?;
-    let state = transaction.open_table(STATE)?;
-    let first = next_id(&state, &blocks.heads, first_of_segment)?;
-    let mut block = blocks.last()?.filter(|block| block.bytes.len() < BLOCK_BYTES);
-    for (id, entry) in (first..).zip(entries) {
-        let open = block.get_or_insert_with(|| Block::new(id));
-        let numbered = numbers.of(entry)?;
-        open.add(id, &BlockEntry::new(open.first, id, entry, numbered)?)?;
-        if open.bytes.len() >= BLOCK_BYTES
-            && let Some(full) = block.take()
-        {
-            blocks.put(full)?;
-        }
-    }
-    if let Some(open) = block {
-        blocks.put(open)?;
-    }
-    Ok(first)
-}
-
-/// A block that is worked on.
-#[derive(Debug)]
-pub(crate) struct Block {
-    first: u64,
-    pub(crate) head: BlockHead,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Block {
-    pub(crate) fn new(first: u64) -> Self {
-        Self { first, head: BlockHead::default(), bytes: Vec::new() }
-    }
-
-    pub(crate) fn add(&mut self, id: u64, entry: &BlockEntry<'_>) -> Result<()> {
-        self.head.add(id, entry);
-        kv::add_to_block(&mut self.bytes, entry)
-    }
-}
-
-/// The tables of blocks.
-pub(crate) struct Blocks<'a> {
-    pub(crate) heads: Table<'a, u64, &'static [u8]>,
-    blocks: Table<'a, u64, &'static [u8]>,
-}
-
-impl<'a> Blocks<'a> {
-    pub(crate) fn open(transaction: &'a WriteTransaction) -> Result<Self, Failure> {
-        Ok(Self { heads: transaction.open_table(HEADS)?, blocks: transaction.open_table(BLOCKS)? })
-    }
-
-    fn last(&self) -> Result<Option<Block>, Failure> {
-        let Some((first, head)) = self.heads.last()? else { return Ok(None) };
-        let first = first.value();
-        self.get(first, kv::decode_head(first, head.value())?).map(Some)
-    }
-
-    pub(crate) fn get(&self, first: u64, head: BlockHead) -> Result<Block, Failure> {
-        let block = self.blocks.get(first)?.ok_or_else(|| {
-            Error::new(ErrorKind::Corrupted, format!("the log entries from {first} are missing"))
-        })?;
-        let bytes = kv::unpack_block(first, block.value())?;
-        Ok(Block { first, head, bytes })
-    }
-
-    pub(crate) fn put(&mut self, mut block: Block) -> Result<(), Failure> {
-        block.head.bytes = u32::try_from(block.bytes.len()).unwrap_or(u32::MAX);
-        let packed = kv::pack_block(block.first, &block.bytes)?;
-        self.blocks.insert(block.first, packed.as_slice())?;
-        self.heads.insert(block.first, kv::encode_head(block.first, &block.head)?.as_slice())?;
-        Ok(())
-    }
-
-    pub(crate) fn remove(&mut self, first: u64) -> Result<(), Failure> {
-        self.blocks.remove(first)?;
-        self.heads.remove(first)?;
-        Ok(())
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is remembered is compared with the file before it matters.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

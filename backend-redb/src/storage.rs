@@ -16,6 +16,11 @@ type Range = (Bound<u64>, Bound<u64>);
 const WAITING_BYTE: u64 = (1 << 62) + 896 + 64;
 const WAITING: Range = (Bound::Included(WAITING_BYTE), Bound::Included(WAITING_BYTE));
 
+/// The byte that redb's writers hold from when they have put the file in order until they close it.
+/// Where nobody holds it, redb refuses to read a file that was not closed.
+const CONSISTENT_BYTE: u64 = (1 << 62) + 4;
+const CONSISTENT: Range = (Bound::Included(CONSISTENT_BYTE), Bound::Included(CONSISTENT_BYTE));
+
 /// How long to sleep before a lock is asked for again.
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(1);
@@ -26,11 +31,20 @@ const LONGEST: Duration = Duration::from_millis(1);
 pub(crate) struct Storage {
     inner: Arc<dyn StorageBackend>,
     deadline: Duration,
+    /// A file that was not closed is read as if its writer were there.
+    left: bool,
 }
 
 impl Storage {
     pub(crate) fn new(inner: Arc<dyn StorageBackend>, deadline: Duration) -> Self {
-        Self { inner, deadline }
+        Self { inner, deadline, left: false }
+    }
+
+    /// Reads also what a killed process left. Every commit is made in two phases, so that what the
+    /// header names is whole; what is left to put in order is which pages are free, and who only
+    /// reads takes none.
+    pub(crate) fn left(self) -> Self {
+        Self { left: true, ..self }
     }
 
     /// Says that this handle waits to write, until the value is dropped. Where the system knows no
@@ -137,6 +151,6 @@ impl StorageBackend for Storage {
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.inner.query_lock_range(start, end)
+        Ok((self.left && (start, end) == CONSISTENT) || self.inner.query_lock_range(start, end)?)
     }
 }

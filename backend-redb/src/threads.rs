@@ -45,11 +45,8 @@ impl ThreadStore for RedbStore {
     async fn write(&self, batch: WriteBatch) -> Result<Vec<Outcome>> {
         let store = self.store()?;
         let Written { outcomes, deleted } = store.writer()?.submit(batch).await?;
-        // The logs are in other files: what cannot be deleted there now is left to `maintain`.
-        if !deleted.is_empty()
-            && let Err(error) = store.drop_logs(deleted).await
-        {
-            tracing::debug!(%error, "logs of deleted threads are left for maintenance");
+        if !deleted.is_empty() {
+            store.drop_logs_soon(deleted).await;
         }
         Ok(outcomes)
     }

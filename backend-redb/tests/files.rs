@@ -184,7 +184,8 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn logs_are_segments_that_go_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let store = RedbStore::open(folder.path().join("threads.redb")).await.unwrap();
+    let options = RedbOptions::default().retention(Retention::default());
+    let store = RedbStore::open_with(folder.path().join("threads.redb"), options).await.unwrap();
     assert_eq!(store.query(LogQuery::new(LogFilter::new())).await.unwrap().items.len(), 0);
     assert_eq!(segments(folder.path()).len(), 0, "reading makes no file");
     // About 60 MB that cannot be packed.
@@ -199,7 +200,7 @@ async fn logs_are_segments_that_go_whole() {
     let before = segments(folder.path());
     assert!(before.len() >= 3, "{before:?}");
     let oldest = fs::metadata(&before[0]).unwrap().len();
-    assert!((16 << 20..40 << 20).contains(&oldest), "a segment of {oldest} bytes");
+    assert!((8 << 20..20 << 20).contains(&oldest), "a segment of {oldest} bytes");
 
     // Every entry is found over the borders, in both directions, with and without conditions.
     let mut filter = LogFilter::new();
@@ -246,24 +247,44 @@ async fn logs_are_segments_that_go_whole() {
 }
 
 #[tokio::test]
-async fn damaged_logs_do_not_stop_threads() {
+async fn damaged_logs_stop_neither_threads_nor_logs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("threads.redb");
     let store = RedbStore::open(&path).await.unwrap();
-    store.append(vec![entry(1, "text")]).await.unwrap();
+    // Nothing goes unasked.
+    let everything = RedbOptions::default().retention(Retention::default());
+    let before = store.append(vec![entry(1, "text")]).await.unwrap().unwrap();
     store.close().await.unwrap();
     for file in segments(folder.path()) {
         fs::write(file, "not a database any more").unwrap();
     }
-    let store = RedbStore::open(&path).await.unwrap();
+    let store = RedbStore::open_with(&path, everything).await.unwrap();
     store.upsert_thread(row(1)).await.unwrap();
-    let error = store.query(LogQuery::new(LogFilter::new())).await.unwrap_err();
+    let all = || LogQuery::new(LogFilter::new());
+    let error = store.query(all()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted);
     assert!(error.to_string().contains("00000000000000000001.redb"), "{error}");
-    assert_eq!(store.append(vec![entry(2, "t")]).await.unwrap_err().kind(), ErrorKind::Corrupted);
     let id = row(1).id;
     store.write(Change::Delete { id, at: Timestamp::from_millis(9) }.into()).await.unwrap();
     assert_eq!(store.list(ThreadQuery::new()).await.unwrap().items.len(), 0);
+
+    // The next append moves the file aside and goes on behind every number that it may hold.
+    for round in 1..=3 {
+        let next = store.append(vec![entry(2, "t")]).await.unwrap().unwrap();
+        assert!(next.first > before.last, "{next:?}, before {before:?}");
+        let page = store.query(all()).await.unwrap();
+        assert_eq!(page.items.len(), round);
+        assert_eq!(page.items[0].id, next.last);
+        assert_eq!(page.deleted_through, page.items[round - 1].id - 1);
+    }
+    let files = segments(folder.path());
+    assert_eq!(files.len(), 2, "{files:?}");
+    let aside = files[0].file_name().unwrap().to_str().unwrap();
+    assert_eq!(aside, "00000000000000000001.redb.damaged-1");
+    assert_eq!(fs::read(&files[0]).unwrap(), b"not a database any more");
+    let report = store.check().await.unwrap();
+    assert!(report.problems.iter().any(|problem| problem.contains(aside)), "{report:?}");
+    store.maintain(Duration::from_secs(5)).await.unwrap();
     store.close().await.unwrap();
 }
 

@@ -13,7 +13,7 @@ use redb::StorageBackend;
 use threadkeep_core::Result;
 
 use self::file::SimulatedFile;
-use crate::files::Files;
+use crate::files::{Files, Found};
 
 /// A disk in memory. Only handles of this process that were opened with
 /// [`RedbOptions::disk`](crate::RedbOptions::disk) find what is on it.
@@ -246,9 +246,12 @@ impl Files for SimulatedDisk {
         self.file(path)
     }
 
-    fn length(&self, path: &Path) -> io::Result<Option<u64>> {
+    fn find(&self, path: &Path) -> io::Result<Option<Found>> {
         self.call(0)?;
-        Ok(self.lock().files.get(path).map(|contents| lock(contents).seen.len() as u64))
+        Ok(self.lock().files.get(path).map(|contents| Found {
+            bytes: lock(contents).seen.len() as u64,
+            file: Arc::as_ptr(contents).addr() as u64,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

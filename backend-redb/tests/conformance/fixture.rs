@@ -2,12 +2,15 @@
 //! past the store.
 #![allow(clippy::disallowed_methods)]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{ConcurrencyMode, ReadableTable as _, TableDefinition};
-use threadkeep_conformance::{Declared, Fault, FaultyDisk, Fixture, Unsynced, async_trait};
-use threadkeep_core::{Capability, Error, ErrorKind, Result, Store, ThreadId};
+use threadkeep_conformance::{
+    Declared, Fault, FaultyDisk, Fixture, Spoiled, Unsynced, async_trait,
+};
+use threadkeep_core::{Capability, Error, ErrorKind, Result, Retention, Store, ThreadId};
 use threadkeep_redb::{RedbOptions, RedbStore, Sharing, SimulatedDisk};
 
 /// A store that is shared so.
@@ -25,25 +28,50 @@ impl Fixture for Redb {
     }
 
     fn declared(&self) -> Declared {
-        let declared = Declared::everything()
-            .without_previous_format("there is one format so far")
-            .without(Capability::ReadOnly, "not built yet")
-            .without_retention("not built yet")
-            .without_spoiling("not built yet");
+        let declared = Declared::everything().without_previous_format("there is one format so far");
         match self.sharing {
             Sharing::Auto => declared,
             Sharing::Single => declared
                 .without(Capability::MultiProcess, "one process writes")
-                .without_hold("other processes cannot write"),
+                .without_hold("other processes cannot write")
+                .without_spoiling("other processes cannot lock the logs"),
             Sharing::Exclusive => declared
                 .without(Capability::MultiProcess, "one process has it")
-                .without_hold("other processes cannot open it"),
+                .without(Capability::ReadOnly, "nobody else has it while one process has")
+                .without_hold("other processes cannot open it")
+                .without_spoiling("other processes cannot lock the logs"),
         }
     }
 
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
-        let options = RedbOptions::default().sharing(self.sharing);
+        self.open_keeping(workspace, Retention::default()).await
+    }
+
+    async fn open_read_only(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
+        let options = RedbOptions::default().sharing(self.sharing).read_only(true);
         Ok(Arc::new(RedbStore::open_with(file(workspace), options).await?))
+    }
+
+    async fn open_keeping(&self, workspace: &Path, retention: Retention) -> Result<Arc<dyn Store>> {
+        let options = RedbOptions::default().sharing(self.sharing).retention(retention);
+        Ok(Arc::new(RedbStore::open_with(file(workspace), options).await?))
+    }
+
+    async fn spoil_logs(&self, workspace: &Path, how: Spoiled) -> Result<Box<dyn Send>> {
+        let folder = workspace.join("threads-logs");
+        let mut held = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let segment = entry.map_err(failed)?.path();
+            match how {
+                Spoiled::Locked => held.push(take_write_side(&segment)?),
+                Spoiled::Damaged => fs::write(segment, "no segment").map_err(failed)?,
+                Spoiled::Deleted => {}
+            }
+        }
+        if how == Spoiled::Deleted {
+            fs::remove_dir_all(folder).map_err(failed)?;
+        }
+        Ok(Box::new(held))
     }
 
     async fn tamper(&self, workspace: &Path, id: ThreadId) -> Result<()> {
@@ -65,12 +93,7 @@ impl Fixture for Redb {
     }
 
     async fn hold(&self, workspace: &Path) -> Result<Box<dyn Send>> {
-        let mut builder = redb::Database::builder();
-        builder.set_concurrency_mode(ConcurrencyMode::MultiWriter);
-        let database = builder.open(file(workspace)).map_err(failed)?;
-        let transaction = database.begin_write().map_err(failed)?;
-        // In the order in which they are let go of.
-        Ok(Box::new((transaction, database)))
+        Ok(Box::new(take_write_side(&file(workspace))?))
     }
 
     fn disk(&self) -> Option<Arc<dyn FaultyDisk>> {
@@ -80,6 +103,16 @@ impl Fixture for Redb {
 
 fn file(workspace: &Path) -> PathBuf {
     workspace.join("threads.redb")
+}
+
+/// Takes what a write to this file takes.
+fn take_write_side(file: &Path) -> Result<(redb::WriteTransaction, redb::Database)> {
+    let mut builder = redb::Database::builder();
+    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter);
+    let database = builder.open(file).map_err(failed)?;
+    let transaction = database.begin_write().map_err(failed)?;
+    // In the order in which they are let go of.
+    Ok((transaction, database))
 }
 
 fn failed(error: impl Into<redb::Error>) -> Error {
@@ -95,6 +128,7 @@ struct Disk {
 impl FaultyDisk for Disk {
     async fn open(&self) -> Result<Arc<dyn Store>> {
         let options = RedbOptions::default().sharing(self.sharing).disk(&self.disk);
+        let options = options.retention(Retention::default());
         Ok(Arc::new(RedbStore::open_with("threads.redb", options).await?))
     }
 
