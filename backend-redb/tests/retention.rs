@@ -1,5 +1,5 @@
 //! What a store keeps of its logs by itself, and what it remembers of segments while entries go.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "all are small")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use redb::ReadableDatabase as _;
 use threadkeep_core::{
     Direction, LogEntry, LogFilter, LogLevel, LogQuery, LogRow, LogStore as _, Retention,
     Store as _,
@@ -110,27 +111,51 @@ fn bytes(folder: &Path) -> u64 {
 
 #[tokio::test]
 async fn files_stay_near_the_bytes_they_may_have_while_they_are_written_to() {
+    stays_small(false).await;
+}
+
+#[tokio::test]
+async fn files_stay_as_small_while_somebody_else_keeps_reading_what_was_there() {
+    stays_small(true).await;
+}
+
+async fn stays_small(with_readers: bool) {
     const MOST: u64 = 4 << 20;
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("threads.redb"), Retention::max_bytes(MOST)).await;
     let mut random = Random(7);
-    let mut most = 0;
-    for _ in 0..60 {
-        let entries = (0..100).map(|_| of("thread", random.noise(3_000))).collect();
+    let (mut most, mut readers) = (0, Vec::new());
+    // 15 MB.
+    for round in 0..100 {
+        let entries = (0..50).map(|_| of("thread", random.noise(3_000))).collect();
         store.append(entries).await.unwrap();
         most = most.max(bytes(folder.path()));
+        if with_readers && round % 7 == 0 {
+            readers.push(read_the_last(folder.path()));
+        }
     }
-    // 18 MB were written. What is full goes at once, and the rest a moment later.
+    // What is full goes at once, and the rest a moment later.
     assert!(most <= MOST + MOST / 2, "{most} bytes");
     becomes("the files are small enough", async || {
         let bytes = bytes(folder.path());
         if bytes <= MOST { Ok(()) } else { Err(format!("{bytes} bytes")) }
     })
     .await;
-    assert_eq!(all(&store).await.last().unwrap().id, 6_000);
+    assert_eq!(all(&store).await.last().unwrap().id, 5_000);
     assert!(store.stats().await.unwrap().log_bytes > MOST / 2, "no more than needed went");
+    drop(readers);
     store.close().await.unwrap();
     assert!(bytes(folder.path()) <= MOST);
+}
+
+/// Reads in the last segment, until the value is dropped.
+fn read_the_last(folder: &Path) -> (redb::ReadTransaction, redb::ReadOnlyDatabase) {
+    let files = fs::read_dir(folder.join("threads-logs")).unwrap();
+    let last = files.map(|file| file.unwrap().path()).max().unwrap();
+    let mut builder = redb::Database::builder();
+    builder.set_concurrency_mode(redb::ConcurrencyMode::MultiWriter);
+    let database = builder.open_read_only(last).unwrap();
+    (database.begin_read().unwrap(), database)
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! `cargo run --release -p threadkeep-bench -- all` runs them all; see `README.md` beside this
 //! crate for what each measures and for figures.
 
+mod entries;
 mod home;
 mod index;
 mod list;
@@ -73,12 +74,6 @@ enum Bench {
     /// redb: append log entries in batches of 128
     RedbAppend {
         /// Entries
-        #[arg(long, default_value_t = 1_000_000)]
-        entries: u64,
-    },
-    /// redb: ask about the logs at 10,000 and at many entries
-    RedbQuery {
-        /// How many are many
         #[arg(long, default_value_t = 1_000_000)]
         entries: u64,
     },
@@ -179,7 +174,6 @@ fn main() -> Result<()> {
                 Bench::RedbWrite { writes } => redb::write::run(writes).await,
                 Bench::RedbList { threads } => redb::list::run(threads).await,
                 Bench::RedbAppend { entries } => redb::append::run(entries).await,
-                Bench::RedbQuery { entries } => redb::query::run(entries).await,
                 Bench::RedbCap { megabytes, cap } => redb::cap::run(megabytes, cap).await,
                 Bench::RedbReopen { threads } => redb::reopen::run(threads).await,
                 Bench::RedbVictim { path } => redb::reopen::play_victim(&path).await,

@@ -8,8 +8,8 @@ use threadkeep_core::{LogEntry, Retention};
 
 use super::Engine;
 use super::plain::Plain;
+use crate::entries::Entries;
 use crate::measure;
-use crate::redb::entries::Entries;
 
 const BATCH: usize = 128;
 const TASKS: usize = 8;

@@ -9,8 +9,8 @@ use sqlx::{Connection, SqliteConnection};
 use threadkeep_core::{ErrorKind, Retention};
 
 use super::{Engine, log_bytes, megabytes};
+use crate::entries::Entries;
 use crate::measure;
-use crate::redb::entries::Entries;
 
 const BATCH: usize = 250;
 /// A batch each: 1,000 entries a second.

@@ -5,8 +5,8 @@ use threadkeep_core::Retention;
 
 use super::plain::Plain;
 use super::{Engine, log_bytes, megabytes};
+use crate::entries::Entries;
 use crate::measure;
-use crate::redb::entries::Entries;
 
 const BATCH: usize = 512;
 

@@ -6,8 +6,8 @@ use anyhow::Result;
 use threadkeep_core::{LogEntry, LogFilter, LogLevel, LogQuery, Retention};
 
 use super::Engine;
+use crate::entries::Entries;
 use crate::measure;
-use crate::redb::entries::Entries;
 
 const FEW: u64 = 10_000;
 const BATCH: u64 = 500;

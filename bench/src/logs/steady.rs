@@ -8,8 +8,8 @@ use threadkeep_core::{LogEntry, Retention};
 
 use super::plain::Plain;
 use super::{Engine, log_bytes, megabytes};
+use crate::entries::Entries;
 use crate::measure;
-use crate::redb::entries::Entries;
 
 /// Entries of a batch: what a layer hands over four times a second at 1,000 entries a second.
 const BATCH: usize = 250;

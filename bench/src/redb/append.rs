@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use threadkeep_core::{LogEntry, LogFilter, LogLevel, LogQuery, LogStore, Retention, Store};
 use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 
-use super::entries::Entries;
+use crate::entries::Entries;
 use crate::measure;
 
 const BATCH: usize = 128;

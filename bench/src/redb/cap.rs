@@ -9,7 +9,7 @@ use redb::{Database, TableDefinition};
 use threadkeep_core::{LogEntry, LogStore, Retention, Store};
 use threadkeep_redb::{RedbOptions, RedbStore};
 
-use super::entries::Entries;
+use crate::entries::Entries;
 use crate::measure;
 
 const BATCH: usize = 1_024;
