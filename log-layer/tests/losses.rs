@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use common::{LONG, built, entries, gated, log, messages, wait_until};
 use threadkeep_core::hooks::{Call, Fault, Faults, Hook, Hooked};
-use threadkeep_core::{Error, ErrorKind, LogLevel, Result, Store as _};
+use threadkeep_core::{ErrorKind, LogLevel, Result, Store as _};
 use threadkeep_memory::MemoryStore;
-use threadkeep_tracing::{LogCounts, LogLayer};
+use threadkeep_tracing::LogLayer;
 use tracing::dispatcher::with_default;
 use tracing::{error, info};
 
