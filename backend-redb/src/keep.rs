@@ -82,17 +82,11 @@ impl Look {
     fn over(&mut self) -> Cuts {
         let Stage::Count { held, .. } = &mut self.stage else { return Cuts::default() };
         let held = std::mem::take(held);
-        let retention = &self.retention;
-        let over = |thrift| {
-            let threads = held.iter().map(|(owner, (rows, bytes))| (owner, *rows, *bytes));
-            let all = LogsHeld { rows: 0, bytes: 0, threads: threads.collect() };
-            // What is too old is looked for elsewhere.
-            plan_prune(retention, all, thrift, DateTime::UNIX_EPOCH).threads
-        };
-        if over(self.thrift).is_empty() {
-            return Cuts::default();
-        }
-        Cuts::new(retention, over(Thrift::Exact).into_iter().map(|(owner, _)| owner.clone()))
+        let threads = held.iter().map(|(owner, (rows, bytes))| (owner, *rows, *bytes));
+        let all = LogsHeld { rows: 0, bytes: 0, threads: threads.collect() };
+        // What is too old is looked for elsewhere.
+        let plan = plan_prune(&self.retention, all, self.thrift, DateTime::UNIX_EPOCH);
+        Cuts::new(&self.retention, plan.threads.into_iter().map(|(owner, _)| owner.clone()))
     }
 }
 

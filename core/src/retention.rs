@@ -144,7 +144,9 @@ impl Retention {
 pub enum Thrift {
     /// Whatever is too much goes, and no more.
     Exact,
-    /// A thread may have an eighth too much, and where the whole has too much, a thirty-second part of
+    /// A thread may have an eighth too much. Once one has more, every thread loses what it has too
+    /// much: their entries lie side by side, so that taking them out together writes least. Where the
+    /// whole has too much, a thirty-second part of
     /// what it may have goes beyond that: so that a store that is written to all the time is not pruned
     /// all the time. Less for the whole, because what is freed is best filled again soon.
     Lazy,
@@ -236,10 +238,12 @@ pub fn plan_prune<K>(
     thrift: Thrift,
     now: DateTime<Utc>,
 ) -> PrunePlan<K> {
-    let threads = held.threads.into_iter().filter_map(|(thread, rows, bytes)| {
-        let surplus = retention.surplus(rows, bytes);
-        (!thrift.tolerates(surplus, retention)).then_some((thread, surplus))
-    });
+    let surplus = |(thread, rows, bytes)| (thread, retention.surplus(rows, bytes));
+    let mut threads: Vec<_> = held.threads.into_iter().map(surplus).collect();
+    if threads.iter().all(|(_, surplus)| thrift.tolerates(*surplus, retention)) {
+        threads.clear();
+    }
+    threads.retain(|(_, surplus)| !surplus.is_none());
     let oldest = match retention.max_bytes {
         Some(most) if held.bytes > most => {
             let surplus = u128::from(held.bytes - thrift.aim(most));
@@ -248,7 +252,7 @@ pub fn plan_prune<K>(
         }
         _ => 0,
     };
-    PrunePlan { before: retention.oldest_at(now), threads: threads.collect(), oldest }
+    PrunePlan { before: retention.oldest_at(now), threads, oldest }
 }
 
 #[cfg(test)]
@@ -293,10 +297,13 @@ mod tests {
         let mut retention = Retention::thread_rows(80);
         retention.thread_bytes = Some(800);
         let threads = [("fits", 80, 800), ("rows", 81, 800), ("bytes", 80, 1_000), ("no", 0, 0)];
-        let plan_of = |thrift| plan(&retention, held(0, 0, &threads), thrift).threads;
+        let plan_of = |threads, thrift| plan(&retention, held(0, 0, threads), thrift).threads;
         let (rows, bytes) = (Surplus { rows: 1, bytes: 0 }, Surplus { rows: 0, bytes: 200 });
-        assert_eq!(plan_of(Thrift::Exact), [("rows", rows), ("bytes", bytes)]);
-        assert_eq!(plan_of(Thrift::Lazy), [("bytes", bytes)]);
+        assert_eq!(plan_of(&threads, Thrift::Exact), [("rows", rows), ("bytes", bytes)]);
+        assert_eq!(plan_of(&threads, Thrift::Lazy), [("rows", rows), ("bytes", bytes)]);
+        // Without one that has much too much, a little too much stays.
+        assert_eq!(plan_of(&threads[..2], Thrift::Exact), [("rows", rows)]);
+        assert_eq!(plan_of(&threads[..2], Thrift::Lazy), []);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Bytes on disk of many entries.
 
 use anyhow::Result;
+use sqlx::sqlite::SqliteSynchronous;
 use threadkeep_core::Retention;
 
 use super::plain::Plain;
@@ -14,7 +15,7 @@ const BATCH: usize = 512;
 pub(crate) async fn run(entries: u64) -> Result<()> {
     println!("logs-disk: {entries} entries in batches of {BATCH}");
     let folder = tempfile::tempdir()?;
-    let plain = Plain::open(folder.path()).await?;
+    let plain = Plain::open(folder.path(), SqliteSynchronous::Normal).await?;
     let mut made = Entries::new();
     for _ in 0..entries as usize / BATCH {
         plain.insert(&made.batch(BATCH), None).await?;

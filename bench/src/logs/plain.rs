@@ -20,12 +20,13 @@ const SCHEMA: &str = "
 pub(crate) struct Plain(SqlitePool);
 
 impl Plain {
-    pub(crate) async fn open(folder: &Path) -> Result<Self> {
+    /// The table in a new file; a commit is as durable as this says.
+    pub(crate) async fn open(folder: &Path, synchronous: SqliteSynchronous) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(folder.join("threads-logs.db"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+            .synchronous(synchronous)
             .busy_timeout(Duration::from_secs(30));
         let pool = SqlitePoolOptions::new().max_connections(5).connect_with(options).await?;
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
