@@ -16,8 +16,9 @@ pub(crate) const COLUMNS: &str = "id, seconds, nanos, site, thread, process, mes
 
 /// Of so many call sites each is looked up; of more, the chunks that have any are looked through.
 const FEW_SITES: usize = 64;
-/// Chunks looked up in one go, at first; then four times as many, and so on: most answers are near.
-const WINDOW: i64 = 1;
+/// Names in chunks that are looked up in one go, at first; then in four times as many chunks, and so
+/// on. Of many names most answers are near.
+const WINDOW: usize = 16;
 /// Entries read in one go where not each of them need match.
 const CANDIDATES: usize = 512;
 
@@ -194,7 +195,7 @@ impl Search<'_> {
                 .await?;
         let (Some(least), Some(greatest)) = bounds else { return Ok(()) };
         let mut left = Range(chunk_of(first).max(least), chunk_of(end - 1).min(greatest) + 1);
-        let mut size = WINDOW;
+        let mut size = self.first_window();
         while left.0 < left.1 && !self.is_done() {
             let window = match self.direction {
                 Direction::Ascending => Range(left.0, left.1.min(left.0 + size)),
@@ -213,6 +214,15 @@ impl Search<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How many chunks to look at first.
+    fn first_window(&self) -> i64 {
+        let admitted = &self.admitted;
+        let count = |numbers: &Option<Vec<i64>>| numbers.as_ref().map_or(0, Vec::len);
+        let names = count(&admitted.sites) + count(&admitted.threads);
+        let names = names + usize::from(admitted.process.is_some());
+        i64::try_from(WINDOW / names.max(1)).unwrap_or(1).max(1)
     }
 
     /// Looks through the chunks of a window that may have a match.

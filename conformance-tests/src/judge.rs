@@ -23,8 +23,26 @@ use crate::{Fixture, role};
 /// For programs that ask the suite about a store and want to know more than whether it passes, such
 /// as the tests of the suite itself. The program has to call [`play_part`] first.
 pub fn judge(fixture: Arc<dyn Fixture>, tiers: &[Tier], options: Options) -> Report {
-    let cases: Vec<Case> =
-        cases::all().into_iter().filter(|case| tiers.contains(&case.tier)).collect();
+    judge_cases(fixture, |case| tiers.contains(&case.tier), options)
+}
+
+/// The same with the cases of some rules alone, named by their ids.
+pub fn judge_by(
+    fixture: Arc<dyn Fixture>,
+    tiers: &[Tier],
+    rules: &[&str],
+    options: Options,
+) -> Report {
+    let wanted = |case: &Case| tiers.contains(&case.tier) && rules.contains(&case.rule.id);
+    judge_cases(fixture, wanted, options)
+}
+
+fn judge_cases(
+    fixture: Arc<dyn Fixture>,
+    wanted: impl Fn(&Case) -> bool,
+    options: Options,
+) -> Report {
+    let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
     let setting = Setting { fixture, options };
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());

@@ -85,7 +85,7 @@ pub use async_trait::async_trait;
 pub use cases::Tier;
 pub use disk::{Fault, FaultyDisk, Unsynced};
 pub use fixture::{Declared, Fixture, Spoiled};
-pub use judge::{judge, play_part};
+pub use judge::{judge, judge_by, play_part};
 pub use report::{CaseReport, Ending, Report};
 pub use runner::run;
 pub use setting::Options;

@@ -151,6 +151,7 @@ struct Repeats {
 impl Sabotage for Repeats {
     async fn query(&self, inner: &Inner, mut query: LogQuery) -> Result<LogPage> {
         if let Some(after) = &mut query.filter.after_id
+            && query.direction == Direction::Ascending
             && !self.went_on.swap(true, Ordering::Relaxed)
         {
             *after = after.saturating_sub(1);
