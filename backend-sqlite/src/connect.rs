@@ -1,7 +1,7 @@
 //! How connections are made: the same for threads and logs.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -37,12 +37,29 @@ pub(crate) fn probe(path: &Path, options: SqliteOptions) -> SqliteConnectOptions
 /// The same, without so much as a side file. Whoever writes has a write-ahead file for as long, so
 /// that without one the file stands still.
 pub(crate) fn frozen(path: &Path, options: SqliteOptions) -> SqliteConnectOptions {
-    probe(path, options).immutable(is_still(path))
+    probe(path, options).immutable(still(path).is_some())
 }
 
-/// Whether nobody writes to a file.
-pub(crate) fn is_still(path: &Path) -> bool {
-    !wal(path).exists()
+/// A file that nobody writes to, as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Still {
+    bytes: u64,
+    written: SystemTime,
+}
+
+impl Still {
+    /// Whether a later write is sure to be told by the time it leaves: clocks of file systems go by
+    /// a few milliseconds at a time.
+    pub(crate) fn is_sure(self) -> bool {
+        self.written.elapsed().is_ok_and(|since| since > Duration::from_millis(100))
+    }
+}
+
+/// How a file is; `None` where somebody may be writing to it.
+pub(crate) fn still(path: &Path) -> Option<Still> {
+    let file = std::fs::metadata(path).ok()?;
+    let still = Still { bytes: file.len(), written: file.modified().ok()? };
+    (!wal(path).exists()).then_some(still)
 }
 
 /// A connection that gives an empty file its lasting settings.

@@ -11,7 +11,8 @@ use sqlx::{Connection, SqliteConnection};
 use threadkeep_core::{Error, ErrorKind, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{SqliteOptions, connect};
+use crate::SqliteOptions;
+use crate::connect::{self, Still};
 
 /// A bounded set of connections that cannot write.
 pub(crate) struct Readers {
@@ -24,9 +25,9 @@ pub(crate) struct Readers {
 #[derive(Default)]
 struct Idle {
     connections: Vec<SqliteConnection>,
-    /// They were made while nobody wrote, by a handle that only reads, and know nothing of what
-    /// others write since.
-    is_frozen: bool,
+    /// They were made while nobody wrote, by a handle that only reads, when the file was in this
+    /// state; they know nothing of what others write since.
+    frozen: Option<Still>,
 }
 
 impl Readers {
@@ -44,21 +45,21 @@ impl Readers {
         let permit = self.permits.acquire().await.map_err(|_| {
             Error::new(ErrorKind::Closed, "the store was closed").hint("open the store again")
         })?;
-        let is_frozen = self.options.read_only && connect::is_still(&self.path);
+        let frozen = if self.options.read_only { connect::still(&self.path) } else { None };
         let idle = {
             let mut idle = self.lock();
-            if idle.is_frozen != is_frozen {
-                *idle = Idle { is_frozen, ..Idle::default() };
+            if idle.frozen != frozen {
+                *idle = Idle { frozen, ..Idle::default() };
             }
             idle.connections.pop()
         };
         let connection = if let Some(connection) = idle {
             connection
         } else {
-            let options = connect::read(&self.path, self.options).immutable(is_frozen);
+            let options = connect::read(&self.path, self.options).immutable(frozen.is_some());
             connect::connect(&options, &self.path, "open").await?
         };
-        Ok(Reader { connection, readers: self, permit, is_frozen })
+        Ok(Reader { connection, readers: self, permit, frozen })
     }
 
     /// Lends no more, and closes those that are not lent.
@@ -82,16 +83,17 @@ pub(crate) struct Reader<'a> {
     pub(crate) connection: SqliteConnection,
     readers: &'a Readers,
     permit: SemaphorePermit<'a>,
-    is_frozen: bool,
+    frozen: Option<Still>,
 }
 
 impl Reader<'_> {
     pub(crate) fn give_back(self) {
-        let Self { connection, readers, permit, is_frozen } = self;
+        let Self { connection, readers, permit, frozen } = self;
         let mut idle = readers.lock();
-        // One that takes the file for still keeps the pages it has read, and would never see that
-        // somebody has written since and gone again.
-        if !is_frozen && !readers.permits.is_closed() && !idle.is_frozen {
+        // One that takes the file for still keeps the pages it has read: good only for as long as
+        // the file is sure to be what it was.
+        let is_good = idle.frozen == frozen && frozen.is_none_or(Still::is_sure);
+        if is_good && !readers.permits.is_closed() {
             idle.connections.push(connection);
         }
         drop(idle);

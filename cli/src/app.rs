@@ -54,6 +54,20 @@ impl App {
         self.global.store.as_deref().is_some_and(|url| url.starts_with("memory:"))
     }
 
+    /// Whether the store, as it is named, is this file.
+    pub(crate) fn store_is(&self, path: &Path) -> Result<bool> {
+        let url = self.store_url()?;
+        let real = |path: &Path| path.canonicalize().ok();
+        Ok(path_of(&url).and_then(real).is_some_and(|store| real(path) == Some(store)))
+    }
+
+    /// Whether the store keeps log entries of any age.
+    pub(crate) fn keeps_all_logs(&self) -> bool {
+        let options =
+            |url: &str| url.rsplit_once('?').is_some_and(|(_, o)| o.contains("retention=off"));
+        self.is_in_memory() || self.global.store.as_deref().is_some_and(options)
+    }
+
     /// The Codex home, whether it exists or not.
     pub(crate) fn home(&self) -> Result<Home> {
         Ok(Home::new(home::codex_home(self.global.home.clone())?))

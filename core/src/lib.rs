@@ -15,6 +15,7 @@
 //! | read rollout files | [`rollout`] |
 //! | keep a thread's tools | [`DynamicToolStore`], [`DynamicToolSpec`] |
 //! | keep logs | [`LogStore`], [`LogEntry`], [`LogQuery`] |
+//! | move content to another store, or into a file | [`moving`] |
 //! | handle failures | [`Error`], [`ErrorKind`], [`Retry`] |
 //! | trace, count, or break a store on purpose | [`hooks`] |
 //! | write a backend | [`store`], [`Records`], [`index`] |
@@ -56,6 +57,7 @@ mod json;
 pub mod limits;
 mod log;
 mod log_cursor;
+pub mod moving;
 pub mod patch;
 pub mod path;
 pub mod query;

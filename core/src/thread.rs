@@ -296,6 +296,11 @@ impl ThreadSeed {
         self
     }
 
+    /// A seed that is the whole row.
+    pub(crate) fn of_row(row: ThreadMetadata) -> Self {
+        Self(row)
+    }
+
     /// The thread.
     pub fn id(&self) -> ThreadId {
         self.0.id

@@ -48,6 +48,7 @@
 //!   for a whole home directory.
 //! - Logs: [`LogStoreExt`]; what a program traces is kept by the layer of `log_layer`, with the
 //!   feature `tracing`.
+//! - From one store into another, or into a file and back: [`moving`].
 //! - A home directory with a store and a default provider, as an agent has it: [`Runtime`].
 //!
 //! # When something fails

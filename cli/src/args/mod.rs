@@ -1,23 +1,29 @@
 //! The command line. Every doc comment on a field here is the help text of its flag.
 
+mod import;
 mod list;
 mod logs;
+mod moving;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use import::ImportArgs;
 pub(crate) use list::{ListArgs, Sort};
 pub(crate) use logs::{Form, KeepArgs, LogsArgs, SelectArgs, ShowArgs};
+pub(crate) use moving::{CopyArgs, DumpArgs, LoadArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   threadkeep index                        read ~/.codex into the store
+  threadkeep import-codex                 take over what Codex's own database knows
   threadkeep list                         the threads that changed last
   threadkeep list --cwd . --since 7d      this week's threads of this folder
   threadkeep list -g migration --any      also archived ones, by words
   threadkeep show 019d7141                any beginning or end of an id does
   threadkeep logs -f -p warn              warnings and errors as they come
+  threadkeep copy sqlite:a.db redb:b.redb everything from one store into another
   threadkeep --store memory: list         without any store: read the home, show, forget
   threadkeep list --json -n 100000 | jq -r .title
 
@@ -99,6 +105,12 @@ pub(crate) enum Command {
     /// where they ended. Exit code 4 says that files were skipped; each is named with its reason.
     Index(IndexArgs),
 
+    /// Take over what a state database of Codex knows of threads, their tools and logs
+    ///
+    /// The database is only read. Exit code 4 says that something has no place in a store or cannot
+    /// be read; each is named.
+    ImportCodex(ImportArgs),
+
     /// List threads, those that changed last first
     List(ListArgs),
 
@@ -145,6 +157,27 @@ pub(crate) enum Command {
     /// Without -f prints what is there and stops. Only reads the store, unless it is told to delete
     /// entries.
     Logs(Box<LogsArgs>),
+
+    /// Copy a store into another, of any kind
+    ///
+    /// Threads with their names, archiving and tools, the checkpoints of indexing, and with --logs
+    /// log entries. Nothing is deleted from TO. Copying again copies only what is new, and goes on
+    /// where a copy was interrupted. Exit code 4 says that something was left as it is; each is
+    /// named.
+    Copy(CopyArgs),
+
+    /// Write the store down as lines of JSON
+    ///
+    /// Into a file, or a pipe: threadkeep dump | zstd > threads.jsonl.zst. The format is in
+    /// docs/DUMP.md.
+    Dump(DumpArgs),
+
+    /// Put what dump wrote into the store
+    ///
+    /// Nothing is deleted from the store, and loading again changes nothing. A file is read to its
+    /// end first, so that nothing of a damaged one is loaded. Exit code 4 says that something was
+    /// left as it is; each is named.
+    Load(LoadArgs),
 
     /// Print a completion script for a shell
     Completions {

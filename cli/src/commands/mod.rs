@@ -3,9 +3,11 @@
 mod check;
 mod docs;
 mod edit;
+mod import;
 mod index;
 mod list;
 mod logs;
+mod moving;
 mod show;
 mod stats;
 
@@ -17,6 +19,7 @@ use crate::exit::{Done, Failure};
 pub(crate) async fn run(app: &mut App, command: Command) -> Result<Done, Failure> {
     match command {
         Command::Index(args) => index::run(app, &args).await,
+        Command::ImportCodex(args) => import::run(app, &args).await,
         Command::List(args) => list::run(app, &args).await,
         Command::Show(args) => show::thread(app, &args.id).await,
         Command::Path(args) => show::path(app, &args.id).await,
@@ -28,6 +31,9 @@ pub(crate) async fn run(app: &mut App, command: Command) -> Result<Done, Failure
         Command::Stats => stats::run(app).await,
         Command::Check => check::run(app).await,
         Command::Logs(args) => logs::run(app, &args).await,
+        Command::Copy(args) => moving::copy(app, &args).await,
+        Command::Dump(args) => moving::dump(app, &args).await,
+        Command::Load(args) => moving::load(app, &args).await,
         Command::Completions { shell } => docs::completions(app, shell),
         Command::Man { command } => docs::manual(app, command.as_deref()),
     }

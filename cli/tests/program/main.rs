@@ -4,9 +4,11 @@
 mod alike;
 mod bad_input;
 mod changes;
+mod import;
 mod interrupt;
 mod listing;
 mod logs;
+mod moving;
 mod output;
 mod reading;
 mod sharing;

@@ -4,6 +4,7 @@ mod archive;
 mod batches;
 mod changes;
 mod checkpoints;
+mod conflicts;
 mod copies;
 mod damage;
 mod deleted;
@@ -22,6 +23,7 @@ mod lists;
 mod log_filters;
 mod log_sizes;
 mod logs;
+mod moving;
 mod names;
 mod pages;
 mod read_only;
@@ -78,6 +80,8 @@ pub(crate) fn all() -> Vec<Case> {
         lifecycle::cases(),
         damage::cases(),
         copies::cases(),
+        moving::cases(),
+        conflicts::cases(),
         errors::cases(),
     ]
     .into_iter()

@@ -30,7 +30,7 @@ const SEQUENCES: u64 = 8;
 /// revisions, which count the changes of a store, and the numbers of log entries, of which only the
 /// order is kept.
 #[derive(Clone, PartialEq)]
-struct Content {
+pub(super) struct Content {
     threads: Vec<(ThreadMetadata, Option<Vec<String>>)>,
     checkpoints: Vec<(String, String)>,
     logs: Vec<LogEntry>,
@@ -48,7 +48,7 @@ impl fmt::Debug for Content {
     }
 }
 
-fn content() -> impl Strategy<Value = Content> {
+pub(super) fn content() -> impl Strategy<Value = Content> {
     let threads = vec((row(), option::of(vec(tool(), 1..4))), 0..6).prop_map(|mut threads| {
         for (number, (row, _)) in (1..).zip(&mut threads) {
             row.id = id(number);
@@ -170,7 +170,7 @@ fn log_entry() -> impl Strategy<Value = LogEntry> {
 
 impl Content {
     /// Puts everything into an empty store.
-    async fn put_into(&self, store: &dyn Store) -> Verdict {
+    pub(super) async fn put_into(&self, store: &dyn Store) -> Verdict {
         let mut batch = WriteBatch::new();
         for (row, tools) in &self.threads {
             batch.push(put(row.clone()));
@@ -188,8 +188,13 @@ impl Content {
         Ok(())
     }
 
+    /// Leaves out what a store remembers of the logs that were copied into it.
+    pub(super) fn forget_copies(&mut self) {
+        self.checkpoints.retain(|(key, _)| !key.starts_with("copy:"));
+    }
+
     /// Reads everything, in small pages.
-    async fn read_from(store: &dyn Store) -> Verdict<Self> {
+    pub(super) async fn read_from(store: &dyn Store) -> Verdict<Self> {
         let mut content = Self { threads: Vec::new(), checkpoints: Vec::new(), logs: Vec::new() };
         let mut query = ThreadQuery::everything().sort(SortKey::CreatedAt).limit(2);
         loop {

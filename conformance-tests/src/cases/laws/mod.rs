@@ -5,6 +5,7 @@ mod found;
 mod history;
 mod items;
 mod json;
+mod moving;
 mod pages;
 mod patches;
 mod times;
@@ -29,6 +30,7 @@ pub(crate) fn cases() -> Vec<Case> {
         patches::cases(),
         pages::cases(),
         copies::cases(),
+        moving::cases(),
         times::cases(),
         found::cases(),
     ]

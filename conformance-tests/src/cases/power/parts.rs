@@ -23,7 +23,7 @@ pub(super) fn roles() -> Vec<Role> {
 pub(super) const TASKS: u32 = 4;
 /// What the writer says when it begins to write.
 pub(super) const OPENED: &str = "opened";
-/// What it says when nothing of the store is in its folder.
+/// What it says next when nothing of the store is in its folder.
 pub(super) const ELSEWHERE: &str = "elsewhere";
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,10 +38,10 @@ fn write(part: Part) -> Verdict {
     run_within(PATIENCE, async move {
         let store = part.fixture.open(&part.workspace).await?;
         store.write(Group(TASKS).batch(1)?).await?;
+        say(OPENED)?;
         if fs::read_dir(&part.workspace)?.next().is_none() {
             say(ELSEWHERE)?;
         }
-        say(OPENED)?;
         let mut tasks = JoinSet::new();
         for task in 0..TASKS {
             tasks.spawn(write_one_by_one(Arc::clone(&store), task));
