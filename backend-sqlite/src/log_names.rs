@@ -103,12 +103,6 @@ impl Names {
         (!is_empty(&sites) && !is_empty(&threads)).then_some(Admitted { sites, threads, process })
     }
 
-    /// The numbers of these threads, as far as they are known.
-    pub(crate) fn threads(&self, wanted: &[String]) -> Vec<i64> {
-        let known = self.threads.iter().filter(|(_, name)| wanted.contains(name));
-        known.map(|(number, _)| *number).collect()
-    }
-
     /// Bytes of the texts that an entry has by number.
     pub(crate) fn text_bytes(&self, site: i64, thread: i64, process: i64) -> u64 {
         let name = |names: &HashMap<i64, String>, number| names.get(&number).map_or(0, String::len);
@@ -145,6 +139,18 @@ impl Names {
             },
         })
     }
+}
+
+/// The numbers of these threads, as far as they are known.
+pub(crate) async fn threads(
+    connection: &mut SqliteConnection,
+    wanted: &[String],
+) -> Result<Vec<i64>, sqlx::Error> {
+    let names = serde_json::to_string(wanted).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query_scalar("SELECT number FROM threads WHERE name IN (SELECT value FROM json_each(?1))")
+        .bind(names)
+        .fetch_all(connection)
+        .await
 }
 
 fn wrong(what: &str) -> sqlx::Error {

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use threadkeep_core::{LogsHeld, Result, Surplus};
 
 use crate::log_index::{self, CHUNK, Indexed, Kind, chunk_of};
-use crate::log_names::{NONE, Names};
+use crate::log_names::{self, NONE, Names};
 use crate::log_reader::State;
 use crate::log_writer::LogEngine;
 
@@ -74,13 +74,11 @@ impl Pruning {
     }
 
     /// The names by which entries that go can be looked up, where there are such.
-    fn keys(&self, names: &Names) -> Option<String> {
+    fn keys(&self, threads: &[i64]) -> Option<String> {
         let key = |kind: Kind, number: i64| number << 2 | kind as i64;
         let keys: Vec<_> = match &self.doomed {
             Doomed::Before(_) | Doomed::Oldest(_) => return None,
-            Doomed::Threads(wanted) => {
-                names.threads(wanted).into_iter().map(|number| key(Kind::Thread, number)).collect()
-            }
+            Doomed::Threads(_) => threads.iter().map(|number| key(Kind::Thread, *number)).collect(),
             Doomed::Surplus(surplus) => {
                 surplus.keys().map(|(kind, number)| key(*kind, *number)).collect()
             }
@@ -198,8 +196,11 @@ async fn prune_step(
     if pruning.is_counted() && state.prunes != pruning.prunes {
         return Ok(Step::Done);
     }
-    let names = Names::load(connection, state.names).await?;
-    let keys = pruning.keys(&names);
+    let threads = match &pruning.doomed {
+        Doomed::Threads(wanted) => log_names::threads(connection, wanted).await?,
+        _ => Vec::new(),
+    };
+    let keys = pruning.keys(&threads);
     let Some(chunk) = pruning.next(connection, state, keys.as_deref()).await? else {
         return Ok(Step::Done);
     };
@@ -212,10 +213,8 @@ async fn prune_step(
         log_index::write(connection, chunk.number, &[]).await?;
         (delete_range(connection, first, end).await?, end - 1)
     } else {
-        let threads = match &pruning.doomed {
-            Doomed::Threads(wanted) => names.threads(wanted),
-            _ => Vec::new(),
-        };
+        // A chunk that goes whole needs none of them.
+        let names = Names::load(connection, state.names).await?;
         let entries = log_index::read(connection, &names, chunk.number).await?;
         let (gone, kept): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| pruning.takes(entry, &threads));
