@@ -1,10 +1,14 @@
 //! Saboteurs of those who follow the logs.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use threadkeep_conformance::async_trait;
-use threadkeep_core::{Direction, LogFilter, LogPage, LogQuery, LogRow, LogStore, Result, Store};
+use threadkeep_core::{
+    Direction, LogEntry, LogFilter, LogIds, LogPage, LogQuery, LogRow, LogStore, Result, Store,
+};
 
 use crate::Saboteur;
 use crate::fixtures::{memory, sqlite};
@@ -56,6 +60,14 @@ pub(crate) fn all() -> Vec<Saboteur> {
             seen: "`WHERE id >= ?` where a reader goes on from the last number it remembers.",
             rules: "G-56",
             fixture: |name| sqlite(name, |_| Repeats::default()),
+        },
+        Saboteur {
+            name: "takes_numbers_before_the_commit",
+            breaks: "An append gets its numbers some time before its entries can be read, and later \
+                     appends are not held up meanwhile.",
+            seen: "Sequences and identity columns of servers, and a tail by the highest number.",
+            rules: "G-52, P-14",
+            fixture: |name| memory(name, |_| CommitsLate::default()),
         },
     ]
 }
@@ -157,5 +169,53 @@ impl Sabotage for Repeats {
             *after = after.saturating_sub(1);
         }
         inner.query(query).await
+    }
+}
+
+/// How long a late append stays unseen.
+const LATE: Duration = Duration::from_millis(5);
+
+#[derive(Default)]
+struct CommitsLate {
+    /// Numbers that were given out, of entries that nobody sees yet.
+    unseen: Mutex<BTreeSet<u64>>,
+}
+
+impl CommitsLate {
+    fn unseen(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.unseen.lock().unwrap()
+    }
+
+    async fn seen(&self, inner: &Inner, filter: &LogFilter) -> Result<Vec<LogRow>> {
+        let mut rows = every_entry(inner, filter.clone()).await?;
+        let unseen = self.unseen();
+        rows.retain(|row| !unseen.contains(&row.id));
+        Ok(rows)
+    }
+}
+
+#[async_trait]
+impl Sabotage for CommitsLate {
+    async fn append(&self, inner: &Inner, entries: Vec<LogEntry>) -> Result<Option<LogIds>> {
+        let is_late = entries.len() == 2;
+        let appended = inner.append(entries).await?;
+        if let Some(ids) = appended
+            && is_late
+        {
+            self.unseen().extend(ids.first..=ids.last);
+            tokio::time::sleep(LATE).await;
+            self.unseen().retain(|id| !(ids.first..=ids.last).contains(id));
+        }
+        Ok(appended)
+    }
+
+    async fn query(&self, inner: &Inner, query: LogQuery) -> Result<LogPage> {
+        query.validate()?;
+        let rows = self.seen(inner, &query.filter).await?;
+        Ok(page_of(&query, rows, deleted_through(inner).await?))
+    }
+
+    async fn max_log_id(&self, inner: &Inner, filter: LogFilter) -> Result<u64> {
+        Ok(self.seen(inner, &filter).await?.last().map_or(0, |row| row.id))
     }
 }
