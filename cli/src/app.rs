@@ -104,7 +104,8 @@ impl App {
     ) -> Result<Arc<dyn Store>> {
         let start = Instant::now();
         let store = opening.await?;
-        self.output.detail(format_args!("opened {url} in {}", text::duration(start.elapsed())));
+        let shown = threadkeep::without_password(url);
+        self.output.detail(format_args!("opened {shown} in {}", text::duration(start.elapsed())));
         Ok(Arc::clone(self.opened.get_or_init(|| store)))
     }
 
@@ -177,7 +178,7 @@ impl App {
             && given("THREADKEEP_STORE", store)
         {
             line.push_str(" --store ");
-            line.push_str(&quoted(store));
+            line.push_str(&quoted(&threadkeep::without_password(store)));
         }
         if let Some(home) = self.global.home.as_deref().and_then(Path::to_str)
             && given("CODEX_HOME", home)

@@ -82,6 +82,13 @@ pub trait Fixture: Send + Sync + 'static {
             .hint("implement hold, or declare why not with without_hold"))
     }
 
+    /// Waits until whatever a killed process had handed over is stored or given up. Only a server goes on
+    /// with that by itself; any other fixture has nothing to wait for.
+    async fn settle(&self, workspace: &Path) -> Result<()> {
+        let _ = workspace;
+        Ok(())
+    }
+
     /// A new disk with nothing on it, which fails on command. A fixture without such disks says so
     /// in [`Self::declared`].
     fn disk(&self) -> Option<Arc<dyn FaultyDisk>> {

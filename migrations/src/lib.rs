@@ -9,6 +9,8 @@
 pub mod kv;
 mod lock;
 mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 
 pub use lock::{UpgradeLock, lock_path};

@@ -32,6 +32,7 @@
 //! | `memory:` | always there | until the last handle goes | no | unit tests, short-lived agents |
 //! | `sqlite:PATH` | `sqlite` (default) | in two files, through power cuts | yes | everything else |
 //! | `redb:PATH` | `redb` | in files, through power cuts | yes; `?sharing=exclusive` for one alone | the same without C code; logs in files that are dropped whole |
+//! | `postgres://…` | `postgres` | by a server, through power cuts and, with a standby, lost hosts | yes, of many hosts | the agents of a team |
 //!
 //! Code that takes `&dyn Store`, or any of [`ThreadStore`], [`DynamicToolStore`] and [`LogStore`],
 //! is tested with [`MemoryStore`] as the fake and runs on any of them.
@@ -66,14 +67,19 @@
 //! |---|---|---|
 //! | `sqlite` | yes | the SQLite backend and its URLs; must be used inside a tokio runtime |
 //! | `redb` | no | the redb backend and its URLs; likewise |
+//! | `postgres` | no | the PostgreSQL backend and its URLs |
 //! | `tracing` | no | `log_layer`: a layer for `tracing_subscriber` in front of any store |
 
+#[cfg(feature = "postgres")]
+mod routes;
 mod runtime;
 mod url;
 
 pub use runtime::{Runtime, RuntimeBuilder};
 pub use threadkeep_core::*;
 pub use threadkeep_memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use threadkeep_postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redb")]
 pub use threadkeep_redb::{RedbOptions, RedbStore, Sharing};
 pub use threadkeep_rollouts as rollouts;
@@ -81,4 +87,4 @@ pub use threadkeep_rollouts as rollouts;
 pub use threadkeep_sqlite::{SqliteOptions, SqliteStore};
 #[cfg(feature = "tracing")]
 pub use threadkeep_tracing as log_layer;
-pub use url::{open, open_read_only};
+pub use url::{open, open_read_only, without_password};

@@ -46,6 +46,46 @@ async fn a_url_whose_feature_is_off_says_so() {
     assert_eq!(kind("redb:threads.redb").await, ErrorKind::Unsupported);
 }
 
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_routing_table_says_which_server_has_a_namespace() {
+    let test = "a_routing_table_says_which_server_has_a_namespace";
+    let Some(server) = threadkeep_test_server::or_skip(test, threadkeep_test_server::shared())
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("routes");
+    let url = server.url();
+    std::fs::write(&table, format!("# where\nteam\u{e9}-a {url}\nteam-b postgres://nowhere/x\n"))
+        .unwrap();
+    let routed = format!("routes:{}?namespace=team%C3%A9-a&retention=off", table.display());
+    let store = threadkeep::open(&routed).await.unwrap();
+    let id = ThreadId::new();
+    let row = threadkeep::ThreadSeed::new(id, "/a.jsonl", Timestamp::from_millis(5));
+    store.upsert_thread(row.into_metadata()).await.unwrap();
+    let parting = if url.contains('?') { '&' } else { '?' };
+    let direct = threadkeep::open(&format!("{url}{parting}namespace=team%C3%A9-a")).await.unwrap();
+    assert!(direct.get_thread(id).await.unwrap().is_some());
+    let unknown = format!("routes:{}?namespace=team-c", table.display());
+    assert_eq!(kind(&unknown).await, ErrorKind::NotFound);
+    assert_eq!(kind("routes:/no/such/table").await, ErrorKind::NotFound);
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn urls_of_servers_are_checked() {
+    for url in ["postgres://h/d?fast=yes", "postgres://h/d?namespace=", "postgres://h:port/d"] {
+        assert_eq!(kind(url).await, ErrorKind::InvalidInput, "{url:?}");
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[tokio::test]
+async fn a_url_of_a_server_without_the_feature_says_so() {
+    assert_eq!(kind("postgres://h/d").await, ErrorKind::Unsupported);
+}
+
 fn line(text: &str) -> threadkeep::rollout::RolloutLine {
     parse_line(text.as_bytes()).unwrap().unwrap()
 }

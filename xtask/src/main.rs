@@ -23,7 +23,7 @@ enum Task {
 }
 
 /// The test targets that run the whole suite, in the order of the table.
-const REPORTS: [&str; 13] = [
+const REPORTS: [&str; 15] = [
     "threadkeep-memory.conformance",
     "threadkeep.memory_hooked",
     "threadkeep.memory_shared",
@@ -36,6 +36,8 @@ const REPORTS: [&str; 13] = [
     "threadkeep-redb.single",
     "threadkeep-redb.exclusive",
     "threadkeep.redb_url",
+    "threadkeep-postgres.conformance",
+    "threadkeep.postgres_url",
     "threadkeep-json-file.conformance",
 ];
 const BEGIN: &str = "<!-- made by `cargo xtask table` -->\n";

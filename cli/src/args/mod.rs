@@ -50,8 +50,8 @@ pub(crate) struct Args {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// The store: sqlite:PATH, redb:PATH, or memory: to read the home each time and keep nothing
-    /// [default: a SQLite file in your data folder]
+    /// The store: sqlite:PATH, redb:PATH, `postgres://USER@HOST/DATABASE`, or memory: to read the home
+    /// each time and keep nothing [default: a SQLite file in your data folder]
     #[arg(long, global = true, value_name = "URL", env = "THREADKEEP_STORE")]
     #[arg(hide_env_values = true)]
     pub(crate) store: Option<String>,

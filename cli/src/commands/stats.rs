@@ -17,6 +17,7 @@ pub(super) async fn run(app: &mut App) -> Result<Done, Failure> {
         .map(Capability::as_str)
         .collect();
     let url = app.store_url()?;
+    let url = threadkeep::without_password(&url).into_owned();
     if app.output.is_json() {
         app.output.object(&json!({
             "store": url,

@@ -17,7 +17,7 @@ fn homes() -> Vec<PathBuf> {
     [Some(sample_home()), real.canonicalize().ok()].into_iter().flatten().collect()
 }
 
-/// Stores that are kept, indexed: SQLite, and redb in each way to share it.
+/// Stores that are kept, indexed: SQLite, redb in each way to share it, and PostgreSQL.
 fn kept(home: &Path) -> Vec<Setup> {
     let mut setups = vec![Setup::sqlite(home), Setup::redb(home)];
     for sharing in ["single", "exclusive"] {
@@ -25,6 +25,7 @@ fn kept(home: &Path) -> Vec<Setup> {
         let store = format!("{}?sharing={sharing}", redb.store);
         setups.push(Setup { store, ..redb });
     }
+    setups.extend(Setup::postgres(home, "comparing PostgreSQL with other stores"));
     for setup in &setups {
         setup.run(&["index"]);
     }

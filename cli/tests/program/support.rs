@@ -42,14 +42,26 @@ impl Setup {
         Self { store, ..setup }
     }
 
+    /// A namespace of its own on a PostgreSQL server, which is not there yet, and a home; without a
+    /// server none, which is said.
+    pub(crate) fn postgres(home: impl Into<PathBuf>, test: &str) -> Option<Self> {
+        let server = threadkeep_test_server::or_skip(test, threadkeep_test_server::shared())?;
+        let setup = Self::sqlite(home);
+        let url = server.url();
+        let parting = if url.contains('?') { '&' } else { '?' };
+        let store = format!("{url}{parting}namespace={}", setup.folder.path().display());
+        Some(Self { store, ..setup })
+    }
+
     /// Every kind of store with the sample home in it.
-    pub(crate) fn all() -> [Self; 3] {
-        let kept = [Self::sqlite(sample_home()), Self::redb(sample_home())];
-        for setup in &kept {
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::sqlite(sample_home()), Self::redb(sample_home())];
+        all.extend(Self::postgres(sample_home(), "the program on PostgreSQL"));
+        for setup in &all {
             setup.run(&["index"]).expect(0);
         }
-        let [sqlite, redb] = kept;
-        [Self::memory(sample_home()), sqlite, redb]
+        all.push(Self::memory(sample_home()));
+        all
     }
 
     /// A SQLite store and an empty home of its own.

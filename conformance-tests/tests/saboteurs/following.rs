@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use threadkeep_conformance::async_trait;
@@ -183,7 +183,7 @@ struct CommitsLate {
 
 impl CommitsLate {
     fn unseen(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.unseen.lock().unwrap()
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn seen(&self, inner: &Inner, filter: &LogFilter) -> Result<Vec<LogRow>> {

@@ -13,6 +13,8 @@ use threadkeep_conformance::{Declared, Fixture, async_trait};
 #[allow(dead_code, reason = "each test target uses one")]
 pub(crate) enum Backend {
     Memory,
+    #[cfg(feature = "postgres")]
+    Postgres,
     #[cfg(feature = "redb")]
     Redb,
     Sqlite,
@@ -44,6 +46,8 @@ impl Fixture for Through {
             (Backend::Memory, Way::Hooked) => "memory behind hooks",
             (Backend::Memory, Way::Shared) => "memory behind `Arc<dyn Store>`",
             (Backend::Memory, Way::Url) => "memory by URL",
+            #[cfg(feature = "postgres")]
+            (Backend::Postgres, _) => "postgres by URL",
             #[cfg(feature = "redb")]
             (Backend::Redb, _) => "redb by URL",
             (Backend::Sqlite, Way::Hooked) => "sqlite behind hooks",
@@ -54,6 +58,13 @@ impl Fixture for Through {
 
     fn declared(&self) -> Declared {
         let everything = Declared::everything();
+        #[cfg(feature = "postgres")]
+        let everything = match self.0 {
+            Backend::Postgres => {
+                everything.without(Capability::Backup, "the server has backups of its own")
+            }
+            _ => everything,
+        };
         match self.0 {
             Backend::Memory => everything
                 .without(Capability::Persistent, "it is gone with its last handle")
@@ -77,8 +88,32 @@ impl Fixture for Through {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    fn lacking(&self) -> Option<String> {
+        match self.0 {
+            Backend::Postgres => threadkeep_test_server::lacking(),
+            _ => None,
+        }
+    }
+
     async fn open(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
         self.opened(workspace, false).await
+    }
+
+    /// Whoever writes to a namespace has its lock.
+    #[cfg(feature = "postgres")]
+    async fn settle(&self, workspace: &Path) -> Result<()> {
+        if matches!(self.0, Backend::Postgres) {
+            let failed = |error: threadkeep_test_server::Error| {
+                threadkeep::Error::new(threadkeep::ErrorKind::Io, error.to_string())
+            };
+            let server = threadkeep_test_server::shared().map_err(failed)?;
+            let namespace = workspace.join("").display().to_string();
+            let settle =
+                format!("select pg_advisory_xact_lock(1953002085, hashtext('{namespace}'))");
+            server.psql(&settle).map_err(failed)?;
+        }
+        Ok(())
     }
 
     async fn open_read_only(&self, workspace: &Path) -> Result<Arc<dyn Store>> {
@@ -91,6 +126,13 @@ impl Through {
         let path = |name| workspace.join(name).display().to_string();
         let url = match self.0 {
             Backend::Memory => "memory:".to_owned(),
+            // Each workspace is a namespace of one database.
+            #[cfg(feature = "postgres")]
+            Backend::Postgres => {
+                let server = std::env::var(threadkeep_test_server::GIVEN).unwrap_or_default();
+                let parting = if server.contains('?') { '&' } else { '?' };
+                format!("{server}{parting}namespace={}&retention=off", path(""))
+            }
             #[cfg(feature = "redb")]
             Backend::Redb => {
                 format!("redb:{}?sharing=auto&retention=off", path("threads.redb"))

@@ -34,10 +34,14 @@ pub(super) fn check_different(from: &str, to: &str) -> Result<(), Error> {
 /// The URL of a store that is to take log entries of any age.
 pub(super) fn keeping_all(url: &str) -> String {
     let options = url.rsplit_once('?').map_or("", |(_, options)| options);
-    if file_of(url).is_none() || options.split('&').any(|one| one.starts_with("retention=")) {
+    if !keeps_retention(url) || options.split('&').any(|one| one.starts_with("retention=")) {
         return url.to_owned();
     }
     format!("{url}{}retention=off", if url.contains('?') { '&' } else { '?' })
+}
+
+fn keeps_retention(url: &str) -> bool {
+    file_of(url).is_some() || url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// The kind of store and its file, where it has one.
@@ -122,11 +126,13 @@ mod tests {
     }
 
     #[test]
-    fn only_stores_with_files_are_told_to_keep_all() {
+    fn stores_that_prune_by_themselves_are_told_to_keep_all() {
         for (url, expected) in [
             ("sqlite:/a", "sqlite:/a?retention=off"),
             ("redb:/a?sharing=single", "redb:/a?sharing=single&retention=off"),
             ("redb:/a?retention=off", "redb:/a?retention=off"),
+            ("postgres://db/t", "postgres://db/t?retention=off"),
+            ("postgres://db/t?namespace=a", "postgres://db/t?namespace=a&retention=off"),
             ("memory:", "memory:"),
         ] {
             assert_eq!(keeping_all(url), expected);

@@ -31,6 +31,8 @@ enum Moment {
     Opening(Duration),
     /// So long after the store was open.
     Open(Duration),
+    /// So long after the first write was acknowledged, however long a slow machine took for it.
+    Acknowledged(Duration),
 }
 
 /// Kills a process again and again, `otherwise` many times where nobody says how many.
@@ -72,11 +74,13 @@ pub(super) fn kills(setting: &Setting, otherwise: u64, plan: Plan) -> Verdict {
 fn moments(number: usize, rng: &mut TestRng) -> Vec<Moment> {
     let opening = Moment::Opening(Duration::from_micros(rng.random_range(0..15_000)));
     let open = Moment::Open(Duration::from_micros(rng.random_range(5_000..60_000)));
+    let acknowledged = Moment::Acknowledged(Duration::from_micros(rng.random_range(0..40_000)));
     match rng.random_range(0..10) {
         // While the store is created.
         _ if number.is_multiple_of(KILLS) => vec![opening, open],
         // While what a kill left behind is put in order.
         0 => vec![open, opening],
+        1..=3 => vec![acknowledged],
         _ => vec![open],
     }
 }
@@ -102,6 +106,7 @@ impl Life {
         let (fixture, folder) = (self.lab.setting().fixture.clone(), self.lab.workspace());
         let lanes = self.lanes.clone();
         let (steps, problems) = run_within(PATIENCE, async move {
+            fixture.settle(&folder).await?;
             let store = fixture.open(&folder).await?;
             let found = found::look(&*store, plan, &lanes, RULES).await?;
             store.close().await?;
@@ -117,10 +122,16 @@ impl Life {
     fn run_until(&mut self, plan: Plan, moment: Moment) -> Verdict {
         let mut toiler = self.lab.setting().start(TOILER.name, &self.lab.workspace(), plan.name)?;
         toiler.expect("opening")?;
+        let mut first = None;
         match moment {
             Moment::Opening(delay) => thread::sleep(delay),
             Moment::Open(delay) => {
                 toiler.expect("open")?;
+                thread::sleep(delay);
+            }
+            Moment::Acknowledged(delay) => {
+                toiler.expect("open")?;
+                first = toiler.line()?;
                 thread::sleep(delay);
             }
         }
@@ -128,6 +139,9 @@ impl Life {
         for lane in &mut self.lanes {
             // One step can always be under way.
             lane.begun += 1;
+        }
+        if let Some(line) = first {
+            self.acknowledge(&line)?;
         }
         while let Some(line) = toiler.line()? {
             if line != "open" {
