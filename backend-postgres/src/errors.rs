@@ -87,6 +87,11 @@ impl Failed {
         }
     }
 
+    /// This error, or an earlier one that tells more: the last try may have been too short.
+    pub(crate) fn or_earlier(self, earlier: Option<Self>) -> Self {
+        earlier.filter(|earlier| earlier.weight() > self.weight()).unwrap_or(self)
+    }
+
     /// Whether somebody else came first, so that the whole transaction has to be done again.
     pub(crate) fn is_race(&self) -> bool {
         self.is("23505") || self.is(DEADLOCK) || self.is("40001")

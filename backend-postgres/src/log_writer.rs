@@ -66,6 +66,7 @@ impl LogEngine {
             // Whether an earlier try may have done it.
             let mut maybe = false;
             let mut rest = REST;
+            let mut told = None;
             loop {
                 let mut sent = false;
                 let ticket = Ticket { namespace, writer: &writer, number, again: maybe };
@@ -91,7 +92,9 @@ impl LogEngine {
                 maybe |= sent && failed.as_ref().is_some_and(Failed::is_connection);
                 let again =
                     failed.as_ref().is_none_or(|error| error.is_connection() || error.is_race());
+                let failed = failed.map(|failed| failed.or_earlier(told.take()));
                 if again && Instant::now() + rest < until {
+                    told = failed;
                     tokio::time::sleep(rest).await;
                     rest = (rest * 2).min(LONGEST_REST);
                     continue;

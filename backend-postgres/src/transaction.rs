@@ -76,6 +76,7 @@ impl Group<'_> {
         let until = self.until + work;
         let mut answers = None;
         let mut rest = REST;
+        let mut told = None;
         loop {
             let error = match self.attempt(connection, &wanted, number, &mut answers).await {
                 Ok(answers) => return Ok(answers),
@@ -96,12 +97,14 @@ impl Group<'_> {
             let again = unknown
                 || error.as_ref().is_none_or(|error| error.is_connection() || error.is_race());
             let until = if unknown { until + SETTLE } else { until };
+            let is_lock = error.as_ref().is_none_or(Failed::is_lock_timeout);
+            let error = error.map(|error| error.or_earlier(told.take()));
             if again && Instant::now() + rest < until {
+                told = error;
                 tokio::time::sleep(rest).await;
                 rest = (rest * 2).min(LONGEST_REST);
                 continue;
             }
-            let is_lock = error.as_ref().is_none_or(Failed::is_lock_timeout);
             let error = match error {
                 Some(error) => connection.translate(error, "write"),
                 None => Error::new(ErrorKind::Busy, "others were faster all the time")

@@ -9,7 +9,9 @@ mod index;
 mod list;
 mod logs;
 mod measure;
+mod moving;
 mod open;
+mod postgres;
 mod raw;
 mod redb;
 mod rows;
@@ -137,6 +139,50 @@ enum Bench {
         #[arg(long, default_value_t = 64)]
         cap: u64,
     },
+    /// PostgreSQL: one-item batches from 64 tasks over 1 ms, against a transaction a call
+    PostgresLatency {
+        /// Seconds of each round
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+    },
+    /// PostgreSQL: how often a call goes to the server and back
+    PostgresRoundTrips,
+    /// PostgreSQL: list pages of 50 at 1,000 and at many threads, and by a prepared statement
+    PostgresList {
+        /// How many are many
+        #[arg(long, default_value_t = 1_000_000)]
+        threads: usize,
+    },
+    /// PostgreSQL: load threads, against COPY of the same rows
+    PostgresLoad {
+        /// Threads
+        #[arg(long, default_value_t = 500_000)]
+        threads: usize,
+        /// Threads of a batch
+        #[arg(long, default_value_t = 5_000)]
+        batch: usize,
+        /// Times that all of it is done
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+    },
+    /// PostgreSQL: append log entries from eight tasks, against one plain table
+    PostgresAppend {
+        /// Entries of a round
+        #[arg(long, default_value_t = 400_000)]
+        entries: u64,
+    },
+    /// Copy a store to redb, PostgreSQL, memory and back to SQLite
+    CopyChain {
+        /// Threads
+        #[arg(long, default_value_t = 100_000)]
+        threads: usize,
+        /// Of these, threads with tools
+        #[arg(long, default_value_t = 20_000)]
+        tools: usize,
+        /// Log entries
+        #[arg(long, default_value_t = 1_000_000)]
+        entries: usize,
+    },
     /// Everything, with the defaults
     All,
 }
@@ -161,6 +207,12 @@ fn main() -> Result<()> {
             Bench::LogsSteady { cap: 32 },
             Bench::LogsLayer { events: 1_000_000 },
             Bench::LogsCap { seconds: 600, cap: 64 },
+            Bench::PostgresLatency { seconds: 4 },
+            Bench::PostgresRoundTrips,
+            Bench::PostgresList { threads: 1_000_000 },
+            Bench::PostgresLoad { threads: 500_000, batch: 5_000, rounds: 1 },
+            Bench::PostgresAppend { entries: 400_000 },
+            Bench::CopyChain { threads: 100_000, tools: 20_000, entries: 1_000_000 },
         ],
         one => vec![one],
     };
@@ -183,6 +235,16 @@ fn main() -> Result<()> {
                 Bench::LogsSteady { cap } => logs::steady::run(cap).await,
                 Bench::LogsLayer { events } => logs::layer::run(events),
                 Bench::LogsCap { seconds, cap } => logs::cap::run(seconds, cap).await,
+                Bench::PostgresLatency { seconds } => postgres::latency::run(seconds).await,
+                Bench::PostgresRoundTrips => postgres::round_trips::run().await,
+                Bench::PostgresList { threads } => postgres::list::run(threads).await,
+                Bench::PostgresLoad { threads, batch, rounds } => {
+                    postgres::load::run(threads, batch, rounds).await
+                }
+                Bench::PostgresAppend { entries } => postgres::append::run(entries).await,
+                Bench::CopyChain { threads, tools, entries } => {
+                    moving::run(threads, tools, entries).await
+                }
                 Bench::All => Ok(()),
             }
         })?;

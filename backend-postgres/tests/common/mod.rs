@@ -33,7 +33,8 @@ pub(crate) fn options(url: &str) -> PostgresOptions {
 }
 
 pub(crate) async fn open(url: &str) -> Result<PostgresStore> {
-    PostgresStore::open_with(options(url)).await
+    let options = PostgresOptions::from_url(url)?.retention(Retention::default());
+    PostgresStore::open_with(options).await
 }
 
 /// Waits until it is so.
