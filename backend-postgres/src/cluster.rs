@@ -18,6 +18,8 @@ const HOST_WAIT: Duration = Duration::from_secs(3);
 /// The rest between two rounds over the hosts, at first and at most.
 const REST: Duration = Duration::from_millis(50);
 const LONGEST_REST: Duration = Duration::from_secs(1);
+/// So long another host answers for the replicas before they are tried again.
+const STAND_IN: Duration = Duration::from_secs(30);
 /// So long the other hosts are waited for once one takes writes.
 const OTHERS_WAIT: Duration = Duration::from_millis(250);
 /// The timeline of a host that takes writes, and nothing from others: a standby, or a primary that
@@ -124,10 +126,12 @@ impl Cluster {
             (known.host, known.switches)
         };
         let hosts = self.hosts[first..].iter().chain(&self.hosts[..first]);
-        for host in replicas.iter().chain(hosts) {
+        for (nth, host) in replicas.iter().chain(hosts).enumerate() {
             match enter(host, share(until, left)).await {
                 Ok(mut connection) => {
                     connection.made_after = made_after;
+                    connection.until = (nth >= replicas.len() && !replicas.is_empty())
+                        .then(|| Instant::now() + STAND_IN);
                     return Ok(connection);
                 }
                 Err(error) => failed.hear(error),

@@ -18,11 +18,13 @@ pub(crate) struct Connection {
     driver: PgConnection,
     /// The number of [switches](crate::cluster::Cluster::switches) it was made after.
     pub(crate) made_after: usize,
+    /// When it is to be made anew, because it only stands in for another.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Connection {
     pub(crate) async fn open(options: &PgConnectOptions) -> Result<Self, Failed> {
-        Ok(Self { driver: options.connect().await?, made_after: 0 })
+        Ok(Self { driver: options.connect().await?, made_after: 0, until: None })
     }
 
     /// Runs statements in one round trip, until `until`. Statements are one transaction unless they

@@ -141,7 +141,10 @@ impl Readers {
         let now = self.cluster.switches();
         let mut idle = self.lock();
         // An old primary may be there still, and would answer.
-        idle.retain(|connection| connection.made_after == now);
+        idle.retain(|connection| {
+            connection.made_after == now
+                && connection.until.is_none_or(|until| Instant::now() < until)
+        });
         idle.pop()
     }
 

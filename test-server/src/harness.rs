@@ -47,6 +47,21 @@ pub fn or_skip<T>(test: &str, result: Result<T>) -> Option<T> {
     }
 }
 
+/// The same for what no installing can mend, such as the right to mount: skipped by name in CI too.
+///
+/// # Panics
+/// On every other error.
+pub fn or_forbidden<T>(test: &str, result: Result<T>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(Error::Missing(reason)) => {
+            eprintln!("skipped {test}: this machine does not allow it: {reason}");
+            None
+        }
+        Err(error) => panic!("{test}: {error}"),
+    }
+}
+
 /// This process's own server with default settings, started when first asked for; the given one
 /// where there is one. It ends when the process does.
 pub fn shared() -> Result<&'static Server> {

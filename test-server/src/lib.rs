@@ -37,7 +37,7 @@ mod watchdog;
 pub use control::Shutdown;
 pub use disk::Tablespace;
 pub use error::{Error, Result};
-pub use harness::{lacking, lacking_private, or_skip, shared, skipped, with_server};
+pub use harness::{lacking, lacking_private, or_forbidden, or_skip, shared, skipped, with_server};
 pub use proxy::Proxy;
 pub use server::Server;
 pub use settings::Settings;

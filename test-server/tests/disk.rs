@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 
-use threadkeep_test_server::{Error, Server, Settings, or_skip};
+use threadkeep_test_server::{Error, Server, Settings, or_forbidden, or_skip};
 
 #[test]
 fn a_small_disk_runs_full_and_recovers() {
     let test = "a_small_disk_runs_full_and_recovers";
     let Some(server) = or_skip(test, Server::start(Settings::default())) else { return };
-    let Some(disk) = or_skip(test, server.small_disk(16)) else { return };
+    let Some(disk) = or_forbidden(test, server.small_disk(16)) else { return };
     server.psql(&format!("create table things (text text) tablespace {}", disk.name())).unwrap();
     let add = |rows: u32| {
         server.psql(&format!(
@@ -38,7 +38,7 @@ fn a_small_disk_runs_full_and_recovers() {
 fn a_small_disk_goes_with_its_server() {
     let test = "a_small_disk_goes_with_its_server";
     let Some(server) = or_skip(test, Server::start(Settings::default())) else { return };
-    let Some(disk) = or_skip(test, server.small_disk(8)) else { return };
+    let Some(disk) = or_forbidden(test, server.small_disk(8)) else { return };
     let folder = disk.folder().display().to_string();
     let mounted = || std::fs::read_to_string("/proc/mounts").unwrap().contains(&folder);
     assert!(mounted());

@@ -7,7 +7,7 @@ use threadkeep_core::{
     ThreadId, ThreadQuery, ThreadSeed, ThreadStore as _, ThreadStoreExt as _, Timestamp,
     WriteBatch,
 };
-use threadkeep_test_server::{Server, Settings, or_skip};
+use threadkeep_test_server::{Server, Settings, or_forbidden, or_skip};
 
 use crate::common::{self, factor, open};
 
@@ -25,7 +25,7 @@ fn large(nth: u32) -> (ThreadId, WriteBatch) {
 async fn a_full_disk_is_said_to_be_and_nothing_breaks() {
     let test = "a_full_disk_is_said_to_be_and_nothing_breaks";
     let Some(server) = or_skip(test, Server::start(Settings::durable())) else { return };
-    let Some(disk) = or_skip(test, server.small_disk(64)) else { return };
+    let Some(disk) = or_forbidden(test, server.small_disk(64)) else { return };
     server.psql(&format!("create database small tablespace {}", disk.name())).unwrap();
     let url = server.url().replace("/postgres?", "/small?");
     let store = open(&url).await.unwrap();
