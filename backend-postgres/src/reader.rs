@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgRow;
 use threadkeep_core::{
-    Checkpoint, Cursor, Error, ErrorKind, Page, Result, Skipped, ThreadId, ThreadMetadata,
+    Checkpoint, Error, ErrorKind, Page, PageFill, Result, Skipped, ThreadId, ThreadMetadata,
     ThreadQuery,
 };
 
@@ -148,31 +148,16 @@ async fn fill<T>(
 ) -> Result<Page<T>, Failed> {
     let several = listing.takes_several();
     let mut begin = several.then(|| Sql::new("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
-    let mut page = Page::default();
+    let mut page = PageFill::new(query);
     let mut position = query.after.map(|cursor| (cursor.value(), cursor.id()));
-    let mut last = position;
-    // Damaged rows after the last item belong to the next page, if there is one.
-    let mut trailing = Vec::new();
     'rows: loop {
-        let missing = query.limit + 1 - page.items.len();
-        let wanted =
-            if Listing::needs_filter(&query.filter) { missing.max(FILTERED) } else { missing };
+        let least = if Listing::needs_filter(&query.filter) { FILTERED } else { 1 };
+        let wanted = page.missing().max(least);
         let (rows, ended) = listing.fetch(lent, begin.take(), position, wanted).await?;
         for (at, row) in rows {
             position = Some(at);
-            match pick(at.1, &row) {
-                Ok(None) => {}
-                Err(skipped) => trailing.push(skipped),
-                Ok(Some(_)) if page.items.len() == query.limit => {
-                    page.next = last.map(|(value, id)| Cursor::new(query, value, id));
-                    trailing.clear();
-                    break 'rows;
-                }
-                Ok(Some(item)) => {
-                    page.items.push(item);
-                    page.skipped.append(&mut trailing);
-                    last = Some(at);
-                }
+            if page.take(at, pick(at.1, &row)).is_break() {
+                break 'rows;
             }
         }
         if ended {
@@ -182,6 +167,5 @@ async fn fill<T>(
     if several {
         lent.connection.run(Sql::new("COMMIT"), lent.until).await?;
     }
-    page.skipped.append(&mut trailing);
-    Ok(page)
+    Ok(page.finish())
 }

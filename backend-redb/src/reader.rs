@@ -2,7 +2,7 @@
 
 use redb::ReadTransaction;
 use threadkeep_core::{
-    Checkpoint, Cursor, DynamicToolSpec, Error, ErrorKind, Page, Result, Skipped, ThreadId,
+    Checkpoint, DynamicToolSpec, Error, ErrorKind, Page, PageFill, Result, Skipped, ThreadId,
     ThreadMetadata, ThreadQuery, Timestamp, index,
 };
 use threadkeep_migrations::kv;
@@ -67,31 +67,17 @@ fn fill<T>(
     query: &ThreadQuery,
     pick: impl Fn(Timestamp, ThreadId) -> Result<Picked<T>, Failure>,
 ) -> Result<Page<T>, Failure> {
-    let mut page = Page::default();
+    let mut page = PageFill::new(query);
     if query.filter.matches_nothing() {
-        return Ok(page);
+        return Ok(page.finish());
     }
     let mut merge = Merge::new(&transaction.open_table(INDEX)?, query)?;
-    let mut last = None;
-    // Damaged rows after the last item belong to the next page, if there is one.
-    let mut trailing = Vec::new();
     while let Some((value, id)) = merge.next()? {
-        match pick(value, id)? {
-            Ok(None) => {}
-            Err(skipped) => trailing.push(skipped),
-            Ok(Some(_)) if page.items.len() == query.limit => {
-                page.next = last;
-                return Ok(page);
-            }
-            Ok(Some(item)) => {
-                page.items.push(item);
-                page.skipped.append(&mut trailing);
-                last = Some(Cursor::new(query, value, id));
-            }
+        if page.take((value, id), pick(value, id)?).is_break() {
+            break;
         }
     }
-    page.skipped.append(&mut trailing);
-    Ok(page)
+    Ok(page.finish())
 }
 
 pub(crate) fn checkpoints(

@@ -3,7 +3,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use threadkeep_core::{
-    Checkpoint, Cursor, Error, ErrorKind, Page, Result, Skipped, ThreadId, ThreadMetadata,
+    Checkpoint, Error, ErrorKind, Page, PageFill, Result, Skipped, ThreadId, ThreadMetadata,
     ThreadQuery,
 };
 
@@ -70,11 +70,11 @@ impl ThreadFile {
     ) -> Result<Page<T>> {
         query.validate()?;
         let failed = |error| self.failed(error, "list");
-        let mut page = Page::default();
+        let mut page = PageFill::new(query);
         let mut reader = self.lend().await?;
         if query.filter.matches_nothing() {
             reader.give_back();
-            return Ok(page);
+            return Ok(page.finish());
         }
         let listing = Listing::new(query, columns);
         // What several statements read together has to be of one moment.
@@ -83,32 +83,17 @@ impl ThreadFile {
             sqlx::query("BEGIN").execute(&mut reader.connection).await.map_err(failed)?;
         }
         let mut position = query.after.map(|cursor| (cursor.value(), cursor.id()));
-        let mut last = position;
-        // Damaged rows after the last item belong to the next page, if there is one.
-        let mut trailing = Vec::new();
         'rows: loop {
-            let missing = query.limit + 1 - page.items.len();
-            let wanted =
-                if Listing::needs_filter(&query.filter) { missing.max(FILTERED) } else { missing };
+            let least = if Listing::needs_filter(&query.filter) { FILTERED } else { 1 };
+            let wanted = page.missing().max(least);
             let (rows, ended) = listing
                 .fetch(&mut reader.connection, position, wanted, &pick)
                 .await
                 .map_err(failed)?;
             for (at, picked) in rows {
                 position = Some(at);
-                match picked {
-                    Ok(None) => {}
-                    Err(skipped) => trailing.push(skipped),
-                    Ok(Some(_)) if page.items.len() == query.limit => {
-                        page.next = last.map(|(value, id)| Cursor::new(query, value, id));
-                        trailing.clear();
-                        break 'rows;
-                    }
-                    Ok(Some(item)) => {
-                        page.items.push(item);
-                        page.skipped.append(&mut trailing);
-                        last = Some(at);
-                    }
+                if page.take(at, picked).is_break() {
+                    break 'rows;
                 }
             }
             if ended {
@@ -119,8 +104,7 @@ impl ThreadFile {
             sqlx::query("COMMIT").execute(&mut reader.connection).await.map_err(failed)?;
         }
         reader.give_back();
-        page.skipped.append(&mut trailing);
-        Ok(page)
+        Ok(page.finish())
     }
 
     pub(crate) async fn read_checkpoints(

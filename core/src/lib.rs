@@ -58,6 +58,7 @@ pub mod limits;
 mod log;
 mod log_cursor;
 pub mod moving;
+mod page_fill;
 pub mod patch;
 pub mod path;
 pub mod query;
@@ -83,6 +84,7 @@ pub use log::{
     LogEntry, LogFilter, LogIds, LogLevel, LogOwner, LogPage, LogQuery, LogRow, LogThreads, Pruned,
 };
 pub use log_cursor::LogCursor;
+pub use page_fill::PageFill;
 pub use patch::{FieldPatch, Mark, NamePatch, ThreadPatch};
 pub use query::{
     Archived, Direction, Page, Skipped, SortKey, ThreadFilter, ThreadQuery, TimeRange,
