@@ -60,9 +60,8 @@ impl Fixture for Through {
         let everything = Declared::everything();
         #[cfg(feature = "postgres")]
         let everything = match self.0 {
-            Backend::Postgres => {
-                everything.without(Capability::Backup, "the server has backups of its own")
-            }
+            Backend::Postgres => everything
+                .without(Capability::Backup, "the server has its own: pg_dump and base backups"),
             _ => everything,
         };
         match self.0 {
