@@ -27,6 +27,7 @@ impl Fixture for Postgres {
             .without_previous_format("there is one format so far")
             .without_faults("the server's disk is not ours; it is filled and failed in other tests")
             .without_spoiling(own)
+            .without_power_cut(own)
     }
 
     fn lacking(&self) -> Option<String> {

@@ -138,6 +138,8 @@ pub(crate) enum Need {
     Retention,
     /// A fixture that can spoil the logs alone.
     Spoiling,
+    /// A store whose files are in its folder, so that it can be put on a disk whose power is cut.
+    PowerCut,
 }
 
 impl Declared {
@@ -207,6 +209,13 @@ impl Declared {
         self
     }
 
+    /// The store's files are not in its folder, so that no power can be cut.
+    #[must_use]
+    pub fn without_power_cut(mut self, reason: impl Into<String>) -> Self {
+        self.missing.insert(Need::PowerCut, reason.into());
+        self
+    }
+
     /// What is missing, with the reason.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (Need, &str)> {
         self.missing.iter().map(|(need, reason)| (*need, reason.as_str()))
@@ -233,6 +242,7 @@ impl Need {
             Self::Faults => "faults",
             Self::Retention => "retention",
             Self::Spoiling => "spoiling",
+            Self::PowerCut => "power cut",
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn report(setting: &Setting, cases: Vec<CaseReport>) -> Report {
     let needs = Capability::ALL.map(Need::Backend).into_iter();
     let capabilities = needs
         .chain([Need::Tamper, Need::PreviousFormat, Need::Hold, Need::Faults])
-        .chain([Need::Retention, Need::Spoiling])
+        .chain([Need::Retention, Need::Spoiling, Need::PowerCut])
         .map(|need| (need.as_str().to_owned(), declared.why_not(need).map(str::to_owned)))
         .collect();
     Report {

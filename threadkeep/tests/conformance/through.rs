@@ -61,7 +61,8 @@ impl Fixture for Through {
         #[cfg(feature = "postgres")]
         let everything = match self.0 {
             Backend::Postgres => everything
-                .without(Capability::Backup, "the server has its own: pg_dump and base backups"),
+                .without(Capability::Backup, "the server has its own: pg_dump and base backups")
+                .without_power_cut("the server's files are its own"),
             _ => everything,
         };
         match self.0 {

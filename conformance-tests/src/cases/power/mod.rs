@@ -21,7 +21,8 @@ use crate::setting::Setting;
 const DURABLE: Need = Need::Backend(Capability::Durable);
 
 group! { sync Tier::Power;
-    P_40: acknowledged_writes_are_there_after_a_power_cut [PERSISTENT, DURABLE],
+    P_40: acknowledged_writes_are_there_after_a_power_cut
+        [PERSISTENT, DURABLE, Need::PowerCut],
 }
 
 pub(crate) fn roles() -> Vec<Role> {
