@@ -8,7 +8,7 @@ use threadkeep_core::{LogStore as _, Retention};
 use threadkeep_postgres::PostgresStore;
 use threadkeep_test_server::Proxy;
 
-use crate::support::{all, append, distinct, entry, messages, options, server};
+use crate::support::{all, append, distinct, entry, messages, options, own_server, server};
 
 /// What was committed is not appended again, and what was not is.
 #[tokio::test(flavor = "multi_thread")]
@@ -58,11 +58,12 @@ async fn nothing_is_lost_or_there_twice_while_connections_are_ended() {
     const EACH: usize = 50;
 
     let test = "nothing_is_lost_or_there_twice_while_connections_are_ended";
-    let Some(server) = server(test) else { return };
+    // Whose connections nobody else uses.
+    let Some(server) = own_server(test).map(Arc::new) else { return };
     let store = Arc::new(PostgresStore::open_with(options(&server.url(), test)).await.unwrap());
     let done = Arc::new(AtomicBool::new(false));
     let ending = {
-        let done = Arc::clone(&done);
+        let (done, server) = (Arc::clone(&done), Arc::clone(&server));
         std::thread::spawn(move || {
             let mut ended = 0;
             while !done.load(Ordering::Relaxed) {
@@ -102,7 +103,7 @@ async fn nothing_is_lost_or_there_twice_while_connections_are_ended() {
 #[tokio::test]
 async fn a_writer_that_was_forgotten_goes_on() {
     let test = "a_writer_that_was_forgotten_goes_on";
-    let Some(server) = server(test) else { return };
+    let Some(server) = own_server(test) else { return };
     let store = PostgresStore::open_with(options(&server.url(), test)).await.unwrap();
     append(&store, vec![entry("one")]).await;
     server.psql("DELETE FROM threadkeep.writers").unwrap();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use sqlx::Connection as _;
 use threadkeep_core::{Follow, Followed, LogFilter, LogStore as _, LogStoreExt as _, Store as _};
 use threadkeep_postgres::PostgresStore;
 
@@ -19,8 +20,11 @@ async fn an_entry_that_commits_late_is_missed_by_nobody() {
     append(&store, vec![entry("first")]).await;
     server.psql("CREATE TABLE control (id bigserial PRIMARY KEY, message text)").unwrap();
 
-    // What an append does, in a session that stops before its commit.
+    // What an append does, in a session that stops before its commit until the gate is opened.
     let url = server.url();
+    let mut gate = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(77)").execute(&mut gate).await.unwrap();
+    let mut gate = Some(gate);
     let slow = std::thread::spawn(move || {
         let sql = format!(
             "BEGIN;
@@ -30,15 +34,15 @@ async fn an_entry_that_commits_late_is_missed_by_nobody() {
              FROM threadkeep.namespaces WHERE name = '{test}';
              UPDATE threadkeep.log_days SET last_id = last_id + 1, rows = rows + 1 WHERE namespace = '{test}';
              INSERT INTO control (message) VALUES ('slow');
-             SELECT pg_sleep(1);
+             SELECT pg_advisory_xact_lock(77);
              COMMIT"
         );
         threadkeep_test_server::Server::given(url).psql(&sql).unwrap();
     });
     let begun = Instant::now();
-    while server.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").unwrap()
-        == "0"
-    {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77
+         AND NOT granted";
+    while server.psql(waiting).unwrap() == "0" {
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
     server.psql("INSERT INTO control (message) VALUES ('quick')").unwrap();
@@ -69,6 +73,11 @@ async fn an_entry_that_commits_late_is_missed_by_nobody() {
             let (id, message) = line.split_once('|').unwrap();
             control_position = id.parse().unwrap();
             control.push_str(message);
+        }
+        if control == "quick"
+            && let Some(gate) = gate.take()
+        {
+            gate.close().await.unwrap();
         }
     }
     assert_eq!(quick.await.unwrap().last, 3);
