@@ -12,7 +12,7 @@ use threadkeep_core::LogEntry;
 use crate::connection::{Answers, Connection, number};
 use crate::errors::Failed;
 use crate::log_row::owner_key;
-use crate::namespace::{key, limits, shared_lock};
+use crate::namespace::{self, key, limits, shared_lock};
 use crate::sql::Sql;
 
 /// Who hears of appended entries.
@@ -118,14 +118,6 @@ impl Group {
         ROW * rows + Duration::from_millis(self.bytes() / BYTES_PER_MILLISECOND)
     }
 
-    /// A transaction of several messages. A host that stops in the middle holds its locks no longer
-    /// than this.
-    fn begin(&self) -> Sql {
-        let idle = (Duration::from_secs(1) + self.work()).as_millis();
-        Sql::new("BEGIN; SELECT set_config('idle_in_transaction_session_timeout', ?, true)")
-            .text(&format!("{}ms", idle.min(1_000_000_000)))
-    }
-
     /// Appends them, or learns that an earlier try did, waiting until then for locks. `None` where the
     /// writer is not known.
     pub(crate) async fn append(
@@ -142,7 +134,11 @@ impl Group {
         let until = until + self.work() + LATE;
         let is_whole = self.pieces.len() == 1;
         // Several statements in one message are a transaction by themselves.
-        let begin = if is_whole { begin } else { self.begin().and(begin) };
+        let begin = if is_whole {
+            begin
+        } else {
+            namespace::begin(Duration::from_secs(1) + self.work()).and(begin)
+        };
         let answers = connection.run(begin.and(first), until).await?;
         let appended = appended(&answers)?;
         if !is_whole {

@@ -8,16 +8,12 @@ use threadkeep_core::{Effect, Error, ErrorKind, Result, Retry, WriteBatch};
 use crate::connection::number;
 use crate::errors::Failed;
 use crate::load::{Loaded, Wanted};
+use crate::namespace::{begin, limits, shared_lock};
 use crate::sql::Sql;
 use crate::store;
 use crate::write_connection::WriteConnection;
 use crate::writer::{Answers, Written};
 
-/// The class of the advisory locks that mean namespaces: "thre". Every write transaction takes that
-/// of its namespace shared, so that whoever takes it exclusively freezes the namespace, to move or to
-/// copy it: `SELECT pg_advisory_lock(1953002085, hashtext('NAME'))`. Where the hashes of two names are
-/// the same, both are frozen, which harms neither.
-const NAMESPACE_LOCK: i64 = 0x7468_7265;
 /// What the server, its answer under way, is given beyond the time of a call.
 const GRACE: Duration = Duration::from_millis(500);
 /// How much longer it is asked whether a commit happened.
@@ -182,22 +178,15 @@ impl Group<'_> {
     /// The statements every transaction begins with, [`HEAD`] of them.
     fn begin(&self, writer: &[u8; 16], work: Duration) -> Sql {
         let left = self.until.saturating_duration_since(Instant::now());
-        let setting = |time: Duration| time.as_millis().clamp(1, 1 << 30).to_string();
         // A host that stops in the middle holds its locks no longer than this.
         let idle = left.max(Duration::from_secs(1)) + work;
-        Sql::new(
-            "BEGIN; SELECT set_config('lock_timeout', ?, true),
-                 set_config('statement_timeout', ?, true),
-                 set_config('idle_in_transaction_session_timeout', ?, true);
-             SELECT pg_advisory_xact_lock_shared(?::int, hashtext(?));
-             SELECT number FROM threadkeep.writers WHERE id = ? FOR UPDATE",
-        )
-        .text(&setting(self.patience.min(left)))
-        .text(&setting(left + work + GRACE))
-        .text(&setting(idle))
-        .number(NAMESPACE_LOCK)
-        .text(self.namespace)
-        .uuid(writer)
+        begin(idle)
+            .and(limits(self.patience.min(left), left + work + GRACE))
+            .and(shared_lock(self.namespace))
+            .and(
+                Sql::new("SELECT number FROM threadkeep.writers WHERE id = ? FOR UPDATE")
+                    .uuid(writer),
+            )
     }
 
     /// Works out what the batches do.
@@ -241,7 +230,7 @@ struct Applied {
 }
 
 /// Statements before those that load; the last of them answers the number of the last transaction.
-const HEAD: usize = 4;
+const HEAD: usize = 5;
 
 fn commit(writer: &[u8; 16], number: i64) -> Sql {
     Sql::new("UPDATE threadkeep.writers SET number = ?, at = now() WHERE id = ?; COMMIT")
